@@ -109,12 +109,15 @@ pub struct Counts {
     pub objects: u64,
     /// Records captured (state, not change).
     pub records: u64,
-    /// Records new since the parent snapshot.
-    pub added: u64,
-    /// Records changed since the parent snapshot.
-    pub updated: u64,
-    /// Records gone since the parent snapshot.
-    pub deleted: u64,
+    /// Records new since the parent snapshot; absent when they were not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added: Option<u64>,
+    /// Records changed since the parent snapshot; absent when they were not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated: Option<u64>,
+    /// Records gone since the parent snapshot; absent when they were not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<u64>,
     /// Files (blobs) captured.
     pub files: u64,
     /// Metadata components captured.
