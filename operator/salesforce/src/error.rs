@@ -1,0 +1,204 @@
+//! What can go wrong with a call to Salesforce, typed so that the engine can decide.
+
+use orgkeep_core::problem::{Reaction, Symptom, react};
+use orgkeep_core::reason::Reason;
+
+/// The client's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, with which call. No variant carries a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The org answered and refused; retries, where they could help, are over.
+    #[error("{what}: the org answered HTTP {} {}: {}", .symptom.status.unwrap_or_default(), .symptom.code, .symptom.message)]
+    Refused {
+        /// The call, for a person: method and path, or a job's step.
+        what: String,
+        /// What the answer showed.
+        symptom: Symptom,
+    },
+    /// No answer came (connect, time-out, cut), and retries are over.
+    #[error("{what}: no answer: {}", .symptom.message)]
+    Unreachable {
+        /// The call.
+        what: String,
+        /// What was seen; `status` is `None`.
+        symptom: Symptom,
+    },
+    /// No call may begin: the org's allowance is used up to the mark.
+    #[error(
+        "the org's API allowance is used up to the mark: {used} of {allowance} calls observed, the mark is {mark}; \
+         wait for the rolling 24 hours, or raise spec.apiUsage.maxPercent"
+    )]
+    AllowanceReached {
+        /// Calls of all users that the org last told.
+        used: u64,
+        /// Calls allowed in 24 hours.
+        allowance: u64,
+        /// The count that our calls stay below.
+        mark: u64,
+    },
+    /// A Bulk query job ended as `Failed`: its object may still be readable by REST.
+    #[error("Bulk job {job} on {object} failed: {message}")]
+    JobFailed {
+        /// Object API name.
+        object: String,
+        /// The job's id.
+        job: String,
+        /// Salesforce's `errorMessage`.
+        message: String,
+    },
+    /// A Bulk query job was aborted by someone.
+    #[error("Bulk job {job} on {object} was aborted in the org")]
+    JobAborted {
+        /// Object API name.
+        object: String,
+        /// The job's id.
+        job: String,
+    },
+    /// A Bulk query job was not done by the deadline; it goes on in the org and can be resumed.
+    #[error("Bulk job {job} on {object} was not done by the deadline (state {state}); it can be resumed")]
+    JobDeadline {
+        /// Object API name.
+        object: String,
+        /// The job's id.
+        job: String,
+        /// The state last seen.
+        state: String,
+    },
+    /// The wait was cancelled; the job goes on in the org and can be resumed.
+    #[error("the wait for Bulk job {job} on {object} was cancelled; it can be resumed")]
+    Cancelled {
+        /// Object API name.
+        object: String,
+        /// The job's id.
+        job: String,
+    },
+    /// The body of a result page ended early or stalled: read the page again.
+    #[error(
+        "Bulk job {job} on {object}: the page at locator {page} broke off after {offset} bytes: {detail}"
+    )]
+    PageCut {
+        /// Object API name.
+        object: String,
+        /// The job's id.
+        job: String,
+        /// The page's locator; `first` for the first.
+        page: String,
+        /// Decoded bytes that came before.
+        offset: u64,
+        /// What broke.
+        detail: String,
+    },
+    /// The org named a page that it had named before: going on would read the same rows for ever.
+    #[error("{what}: the org named the page {locator} twice; read the object again")]
+    LocatorRepeated {
+        /// The query or job.
+        what: String,
+        /// The locator.
+        locator: String,
+    },
+    /// An answer is not what the API promises.
+    #[error("{what}: the answer cannot be understood: {detail}")]
+    WrongAnswer {
+        /// The call.
+        what: String,
+        /// What was wrong with it.
+        detail: String,
+    },
+    /// Rows of a wide object changed between its part queries more often than we read them again.
+    #[error(
+        "{object}: rows kept changing while their columns were read in parts ({detail}); read it again later"
+    )]
+    RowsMoved {
+        /// Object API name.
+        object: String,
+        /// Which, how often.
+        detail: String,
+    },
+    /// A query cannot be put into a URI that the org accepts.
+    #[error("{object}: {detail}")]
+    QueryTooLong {
+        /// Object API name.
+        object: String,
+        /// What is too long.
+        detail: String,
+    },
+    /// The org offers no API version that we can speak.
+    #[error("no API version in common: {detail}")]
+    VersionUnsupported {
+        /// Both ranges, or the version asked for.
+        detail: String,
+    },
+    /// The private key cannot be used.
+    #[error(
+        "the private key cannot be used: {detail}; expected an RSA key of 2048 to 8192 bits as PEM (PKCS#1 or PKCS#8)"
+    )]
+    PrivateKey {
+        /// What is wrong with it, without any of its content.
+        detail: String,
+    },
+    /// The options cannot be used.
+    #[error("{detail}")]
+    Options {
+        /// What is wrong and what to do.
+        detail: String,
+    },
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn reaction(&self) -> Reaction {
+        match self {
+            Self::Refused { symptom, .. } | Self::Unreachable { symptom, .. } => react(symptom),
+            Self::AllowanceReached { .. } => Reaction::EndRun(Reason::AllowanceReached),
+            Self::JobFailed { .. } => Reaction::FallBackToRest,
+            Self::PageCut { .. } | Self::JobAborted { .. } | Self::RowsMoved { .. } => {
+                Reaction::Retry { after: None }
+            }
+            Self::JobDeadline { .. } | Self::Cancelled { .. } => Reaction::EndRun(Reason::Stopped),
+            Self::LocatorRepeated { .. } | Self::WrongAnswer { .. } | Self::QueryTooLong { .. } => {
+                Reaction::GiveUpObject
+            }
+            Self::VersionUnsupported { .. } => Reaction::EndRun(Reason::ApiVersionUnsupported),
+            Self::PrivateKey { .. } => Reaction::EndRun(Reason::AuthenticationFailed),
+            Self::Options { .. } => Reaction::EndRun(Reason::InvalidObject),
+        }
+    }
+
+    /// The reason that a condition or a run's outcome carries if this error ends it.
+    pub fn reason(&self) -> Reason {
+        match self.reaction() {
+            Reaction::EndRun(reason) => reason,
+            Reaction::RenewToken => Reason::AuthenticationFailed,
+            Reaction::Retry { .. } => Reason::OrgUnreachable,
+            Reaction::FallBackToRest | Reaction::GiveUpObject => match self.code() {
+                "INVALID_TYPE" | "NOT_FOUND" => Reason::ObjectNotFound,
+                code if code.starts_with("INSUFFICIENT_ACCESS") => Reason::PermissionsMissing,
+                _ => Reason::ObjectsIncomplete,
+            },
+        }
+    }
+
+    /// Salesforce's error code (or OAuth's `error`), else this error's own word: for a list of failures.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused { symptom, .. } if !symptom.code.is_empty() => &symptom.code,
+            Self::Refused { .. } => "HttpError",
+            Self::Unreachable { .. } => "OrgUnreachable",
+            Self::AllowanceReached { .. } => "AllowanceReached",
+            Self::JobFailed { .. } => "JobFailed",
+            Self::JobAborted { .. } => "JobAborted",
+            Self::JobDeadline { .. } => "JobDeadline",
+            Self::Cancelled { .. } => "Cancelled",
+            Self::PageCut { .. } => "PageCut",
+            Self::LocatorRepeated { .. } => "LocatorRepeated",
+            Self::WrongAnswer { .. } => "WrongAnswer",
+            Self::RowsMoved { .. } => "RowsMoved",
+            Self::QueryTooLong { .. } => "QueryTooLong",
+            Self::VersionUnsupported { .. } => "ApiVersionUnsupported",
+            Self::PrivateKey { .. } => "PrivateKeyInvalid",
+            Self::Options { .. } => "OptionsInvalid",
+        }
+    }
+}
