@@ -74,10 +74,25 @@ fn anchor(heading: &str) -> String {
         .collect()
 }
 
-/// The cells of a table's row; `None` for a line that is none.
-pub fn cells(line: &str) -> Option<Vec<&str>> {
+/// The cells of a table's row, `\|` in one read as `|`; `None` for a line that is none.
+pub fn cells(line: &str) -> Option<Vec<String>> {
     let row = line.trim().strip_prefix('|')?.strip_suffix('|')?;
-    Some(row.split('|').map(str::trim).collect())
+    let mut cells = vec![String::new()];
+    for part in row.split('|') {
+        let escaped = part.strip_suffix('\\');
+        if let Some(cell) = cells.last_mut() {
+            cell.push_str(escaped.unwrap_or(part));
+            if escaped.is_some() {
+                cell.push('|');
+            }
+        }
+        if escaped.is_none() {
+            cells.push(String::new());
+        }
+    }
+    // the last part ended a cell and began none
+    cells.pop();
+    Some(cells.iter().map(|cell| cell.trim().to_owned()).collect())
 }
 
 #[cfg(test)]
@@ -106,7 +121,8 @@ mod tests {
 
     #[test]
     fn rows_have_cells() {
-        assert_eq!(cells("| a | `b` |"), Some(vec!["a", "`b`"]));
+        assert_eq!(cells("| a | `b` |"), Some(vec!["a".to_owned(), "`b`".to_owned()]));
+        assert_eq!(cells(r"| a \| b | |"), Some(vec!["a | b".to_owned(), String::new()]));
         assert_eq!(cells("text"), None);
     }
 }

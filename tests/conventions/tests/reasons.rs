@@ -10,10 +10,12 @@ use orgkeep_core::reason::Reason;
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// Reason → what to do, of the rows `| `Reason` | what it means | what to do |`.
-fn rows(page: &str) -> BTreeMap<&str, &str> {
+fn rows(page: &str) -> BTreeMap<String, String> {
     let rows = markdown::split(page).1.into_iter().filter_map(|(_, line)| markdown::cells(line));
     rows.filter_map(|cells| match cells.as_slice() {
-        [reason, _, advice] => Some((reason.strip_prefix('`')?.strip_suffix('`')?, *advice)),
+        [reason, _, advice] => {
+            Some((reason.strip_prefix('`')?.strip_suffix('`')?.to_owned(), advice.to_owned()))
+        }
         _ => None,
     })
     .collect()
@@ -38,7 +40,8 @@ fn every_reason_is_explained() -> Result<(), Box<dyn Error>> {
             Some(_) => {}
         }
     }
-    let strangers = rows.keys().filter(|word| !Reason::ALL.iter().any(|reason| reason.as_str() == **word));
+    let strangers =
+        rows.keys().filter(|word| !Reason::ALL.iter().any(|reason| reason.as_str() == word.as_str()));
     wrong.extend(strangers.map(|word| format!("{word} is no reason")));
     assert!(wrong.is_empty(), "{PAGE}:\n{}", wrong.join("\n"));
     Ok(())
