@@ -1,5 +1,7 @@
 """What the chart renders, and what it refuses. No cluster is needed."""
 
+import re
+
 import yaml
 
 from chart import CHART, CRD_FILES, HERE, MONITORING, crds, helm, of_kind, one, render, template
@@ -144,6 +146,17 @@ def test_the_operator_is_told_what_the_values_say():
     alone = one(render("--set", "leaderElection.enabled=false"), "Deployment")
     assert "--no-leader-election" in alone["spec"]["template"]["spec"]["containers"][0]["args"]
     assert alone["spec"]["strategy"]["type"] == "Recreate"
+
+
+def test_every_argument_is_one_that_the_operator_knows():
+    """names of the options as the command line declares them"""
+    declared = (CHART.parent.parent / "operator/orgkeep/src/cli.rs").read_text()
+    options = re.findall(r"^    pub\(crate\) (\w+):", declared.split("struct OperatorArgs {")[1].split("\n}")[0], re.M)
+    assert "worker_image" in options
+    for variant in [*VARIANTS, {"args": ["--set", "leaderElection.enabled=false"]}]:
+        container = one(render(*variant.pop("args", []), **variant), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+        for arg in container["args"][1:]:
+            assert arg.removeprefix("--").split("=")[0].replace("-", "_") in options, arg
 
 
 def test_what_selects_the_operator_finds_it():
