@@ -8,7 +8,7 @@ import uuid
 
 import yaml
 
-from chart import CHART, helm, render
+from chart import CHART, helm, one, render
 
 NAMESPACE = f"orgkeep-chart-{uuid.uuid4().hex[:8]}"
 TENANT = f"{NAMESPACE}-tenant"
@@ -18,6 +18,7 @@ OPERATOR = f"system:serviceaccount:{NAMESPACE}:keep-orgkeep"
 def set_up():
     for namespace in (NAMESPACE, TENANT):
         kubectl("create", "namespace", namespace)
+    kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
 
 
 def tear_down():
@@ -117,3 +118,24 @@ def test_what_the_operator_may_do_in_named_namespaces():
         assert not may("create", "jobs.batch", "default")
 
     with_release(["--set", f"watchNamespaces={{{TENANT}}}"], check)
+
+
+def test_the_pod_is_admitted_where_only_restricted_pods_are():
+    """Pod Security admission, asked by a dry run; and that it is asked at all, by a pod that it must refuse"""
+    template = one(render(namespace=NAMESPACE, values=None), "Deployment")["spec"]["template"]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "keep", "namespace": NAMESPACE}, "spec": template["spec"]}
+
+    def create():
+        kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
+
+    def check():
+        create()
+        pod["spec"]["securityContext"]["runAsNonRoot"] = False
+        try:
+            create()
+        except AssertionError as refused:
+            assert "violates PodSecurity" in str(refused), refused
+        else:
+            raise AssertionError("a pod that may run as root was taken")
+
+    with_release([], check)

@@ -1,5 +1,6 @@
 """What the chart renders, and what it refuses. No cluster is needed."""
 
+import json
 import re
 
 import yaml
@@ -237,6 +238,22 @@ def test_values_that_make_no_sense_are_refused():
         code, _, err = helm("template", "keep", CHART, "--set", setting)
         assert code != 0, f"{setting} was taken"
         assert word in err, f"{setting}: {err}"
+
+
+def test_every_value_is_described():
+    """what the schema allows stands in values.yaml, with its default"""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    def compare(schema, values, path):
+        if "$ref" in schema or schema.get("additionalProperties") is not False:
+            return
+        for name, part in schema["properties"].items():
+            if path + [name] in (["global"], ["resources", "claims"]):
+                continue
+            assert name in values, ".".join(path + [name])
+            compare(part, values[name], path + [name])
+
+    compare(schema, yaml.safe_load((CHART / "values.yaml").read_text()), [])
 
 
 def test_long_names_fit():
