@@ -4,6 +4,7 @@
 //! Everything here is deterministic: time and randomness come in as arguments. The crates above (client,
 //! vault, engine, controllers) exchange these types, so that none of them needs to know another.
 
+pub mod budget;
 pub mod id;
 pub mod ledger;
 pub mod problem;
