@@ -166,6 +166,11 @@ impl Error {
         }
     }
 
+    /// Whether the same call can never succeed with the same credentials and options.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.reaction(), Reaction::EndRun(_))
+    }
+
     /// The reason that a condition or a run's outcome carries if this error ends it.
     pub fn reason(&self) -> Reason {
         match self.reaction() {

@@ -26,7 +26,7 @@
 //! let job = client.create_query_job(&select, all).await?;    // QueryJob: Clone
 //! job.id(), job.object(), job.api_version()
 //! let job = client.resume_query_job(id, object, api_version);
-//! job.wait(&cancel, deadline).await? -> JobInfo { state, records, .. }    // Err(JobFailed) when Failed
+//! job.wait(&cancel, deadline).await? -> JobInfo { state, .. }              // Err(JobFailed) when Failed
 //! job.result_pages(None).await? -> ResultPages { locators: Vec<Option<String>>, next: Option<String> }
 //! let mut page = job.page(locator.as_deref(), max_records).await?;
 //! page.rows_announced: Option<u64>, page.next: Option<String>, page.body: impl Stream<Item = Result<Bytes>>
@@ -35,8 +35,25 @@
 //! error.reaction() -> problem::Reaction      error.reason() -> Reason      error.code() -> &str
 //! ```
 
+mod auth;
+mod bulk;
+mod client;
+mod describe;
 mod error;
+mod limits;
 mod options;
+mod permissions;
+mod rest;
+mod soql;
+mod transport;
+mod versions;
 
+pub use bulk::{BulkPage, JobInfo, JobState, QueryJob, ResultPages};
+pub use client::Client;
 pub use error::{Error, Result};
 pub use options::{Auth, Clock, ConnectOptions, Environment, RetryPolicy, Timeouts};
+pub use permissions::Permissions;
+pub use rest::{RestPage, RestQuery};
+pub use soql::{Select, literal};
+pub use transport::{CallCounts, CallStats, Resource};
+pub use versions::{NEWEST_TESTED, OLDEST_TESTED, Version};

@@ -23,6 +23,8 @@ pub struct ConnectOptions {
     pub max_percent: u8,
     /// Calls that may be under way at once (at least 1).
     pub in_flight: usize,
+    /// How late the org's count of calls may be. Salesforce names no bound; about five minutes are reported.
+    pub count_lag: Duration,
     /// Certificate authorities to trust besides the platform's, PEM.
     pub ca_bundle_pem: Option<Vec<u8>>,
     /// Lets `http://` be called: for simulators and tests only, as tokens travel in the clear.
@@ -45,6 +47,7 @@ impl ConnectOptions {
             api_version: None,
             max_percent: 75,
             in_flight: 8,
+            count_lag: Duration::from_secs(300),
             ca_bundle_pem: None,
             allow_http: false,
             timeouts: Timeouts::default(),

@@ -1,0 +1,199 @@
+//! A job's result pages: streamed as decoded CSV, in sequence by locator or in parallel by the list of pages.
+
+use std::fmt;
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::job::QueryJob;
+use crate::client::encode;
+use crate::error::{Error, Result};
+use crate::transport::{Body, Call, Resource, path_of};
+
+/// One page of a job's results. Every page begins with the CSV header line.
+pub struct BulkPage {
+    /// Rows that the page's head announces (`Sforce-NumberOfRecords`), to hold against the rows that come.
+    pub rows_announced: Option<u64>,
+    /// Locator of the next page; `None` on the last.
+    pub next: Option<String>,
+    /// CSV, decoded, as it comes. It holds a place among the calls in flight until it is dropped. A body that
+    /// breaks off ends with [`Error::PageCut`]: ask for the same page again.
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl fmt::Debug for BulkPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BulkPage")
+            .field("rows_announced", &self.rows_announced)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Some of a job's pages (up to five a call), to be fetched in parallel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultPages {
+    /// Their locators; `None` is the first page of all.
+    pub locators: Vec<Option<String>>,
+    /// What to ask for next; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// The documentation's table spells the key `nextRecordUrl`, its example `nextRecordsUrl`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PagesAnswer {
+    result_pages: Vec<PageAnswer>,
+    #[serde(default, alias = "nextRecordUrl")]
+    next_records_url: Option<String>,
+    #[serde(default)]
+    done: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageAnswer {
+    result_url: String,
+}
+
+impl QueryJob {
+    /// Opens a page: the first for `None`, else the one of a locator. `max_records` asks for smaller pages; the
+    /// server's choice is large ones.
+    pub async fn page(&self, locator: Option<&str>, max_records: Option<u32>) -> Result<BulkPage> {
+        let mut query = Vec::new();
+        query.extend(max_records.map(|rows| format!("maxRecords={rows}")));
+        query.extend(locator.map(|locator| format!("locator={}", encode(locator))));
+        let separator = if query.is_empty() { "" } else { "?" };
+        let mut call =
+            Call::get(Resource::BulkResults, self.path(&format!("/results{separator}{}", query.join("&"))));
+        call.accept = "text/csv";
+        let reply = self.client.transport().open(&call).await?;
+        let rows_announced = rows_announced(&reply.headers, &call)?;
+        let next = next_locator(&reply.headers);
+        if let Some(next) = &next {
+            self.check_new(next, locator)?;
+        }
+        let place = Place {
+            object: self.object().to_owned(),
+            job: self.id().to_owned(),
+            page: locator.unwrap_or("first").to_owned(),
+        };
+        Ok(BulkPage { rows_announced, next, body: pieces(reply.body, place) })
+    }
+
+    /// Lists the job's pages, some at a time: from the start for `None`, else from a former answer's `next`.
+    /// The job must be complete.
+    pub async fn result_pages(&self, from: Option<&str>) -> Result<ResultPages> {
+        let what = format!("result pages of Bulk job {} on {}", self.id(), self.object());
+        let path = match from {
+            Some(url) => path_of(url, &what)?,
+            None => self.path("/resultPages"),
+        };
+        let answer: PagesAnswer =
+            self.client.transport().fetch_json(&Call::get(Resource::BulkResults, path)).await?;
+        let locators = answer.result_pages.iter().map(|page| locator_of(&page.result_url)).collect();
+        let next = answer.next_records_url.filter(|url| answer.done != Some(true) && is_locator(url));
+        if let Some(next) = &next {
+            self.check_new(next, from.or(Some("resultPages")))?;
+        }
+        Ok(ResultPages { locators, next })
+    }
+
+    /// A locator may be named again by the page that named it (when that is read again), by no other.
+    fn check_new(&self, next: &str, asked: Option<&str>) -> Result<()> {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let by = named.entry(next.to_owned()).or_insert_with(|| asked.map(str::to_owned));
+        if by.as_deref() == asked && asked != Some(next) {
+            return Ok(());
+        }
+        Err(Error::LocatorRepeated {
+            what: format!("Bulk job {} on {}", self.id(), self.object()),
+            locator: next.to_owned(),
+        })
+    }
+}
+
+/// Which page a body belongs to.
+struct Place {
+    object: String,
+    job: String,
+    page: String,
+}
+
+fn pieces(body: Body, place: Place) -> BoxStream<'static, Result<Bytes>> {
+    let state = Some((body, place, 0_u64));
+    stream::unfold(state, |state| async move {
+        let (mut body, place, offset) = state?;
+        match body.chunk().await {
+            Ok(None) => None,
+            Ok(Some(piece)) => {
+                let offset = offset + piece.len() as u64;
+                Some((Ok(piece), Some((body, place, offset))))
+            }
+            Err(detail) => {
+                let Place { object, job, page } = place;
+                Some((Err(Error::PageCut { object, job, page, offset, detail }), None))
+            }
+        }
+    })
+    .boxed()
+}
+
+/// `Sforce-NumberOfRecords`; one that is no number is an error, as the proof of completeness rests on it.
+fn rows_announced(headers: &HeaderMap, call: &Call) -> Result<Option<u64>> {
+    let Some(value) = headers.get("sforce-numberofrecords") else { return Ok(None) };
+    let count = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    count.map(Some).ok_or_else(|| Error::WrongAnswer {
+        what: call.what(),
+        detail: format!("Sforce-NumberOfRecords is {value:?}"),
+    })
+}
+
+/// `Sforce-Locator`; the last page says the word `null`.
+fn next_locator(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("sforce-locator")?.to_str().ok()?;
+    is_locator(text).then(|| text.to_owned())
+}
+
+fn is_locator(text: &str) -> bool {
+    !text.is_empty() && text != "null"
+}
+
+/// The `locator` in a result page's URL; the first page has none.
+fn locator_of(result_url: &str) -> Option<String> {
+    let query = result_url.split_once('?')?.1;
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, value)| name == "locator" && is_locator(value))
+        .map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locators() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(next_locator(&headers), None);
+        headers.insert("sforce-locator", "null".parse().unwrap());
+        assert_eq!(next_locator(&headers), None);
+        headers.insert("sforce-locator", "MTAwMA".parse().unwrap());
+        assert_eq!(next_locator(&headers).as_deref(), Some("MTAwMA"));
+        assert_eq!(locator_of("/x/results?locator=MTAw%3D&maxRecords=5").as_deref(), Some("MTAw="));
+        assert_eq!(locator_of("/x/results"), None);
+        assert_eq!(locator_of("/x/results?locator=null"), None);
+    }
+
+    #[test]
+    fn both_spellings_of_the_next_url() {
+        for key in ["nextRecordsUrl", "nextRecordUrl"] {
+            let answer = serde_json::json!({"resultPages": [{"resultUrl": "/r"}], key: "/n", "done": false});
+            let answer: PagesAnswer = serde_json::from_value(answer).unwrap();
+            assert_eq!(answer.next_records_url.as_deref(), Some("/n"));
+        }
+    }
+}

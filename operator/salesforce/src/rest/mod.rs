@@ -1,0 +1,10 @@
+//! Reading rows by REST query.
+
+mod cells;
+mod cursor;
+mod query;
+mod split;
+
+pub use query::{RestPage, RestQuery};
+
+pub(crate) use cursor::query_path;
