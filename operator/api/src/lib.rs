@@ -17,12 +17,15 @@ pub mod run_status;
 pub mod salesforce_backup;
 pub mod salesforce_connection;
 pub mod snapshot;
+mod structural;
+pub mod validate;
 pub mod worker;
 
 pub use backup_vault::{BackupVault, BackupVaultSpec, BackupVaultStatus};
 pub use salesforce_backup::{SalesforceBackup, SalesforceBackupSpec, SalesforceBackupStatus};
 pub use salesforce_connection::{SalesforceConnection, SalesforceConnectionSpec, SalesforceConnectionStatus};
 pub use snapshot::{Snapshot, SnapshotSpec, SnapshotStatus};
+pub use validate::{validate, validate_update};
 
 /// API group of every kind.
 pub const GROUP: &str = "orgkeep.dev";

@@ -1,0 +1,156 @@
+//! A raw HTTP server that answers as a test's table says: well by default, badly on purpose.
+//!
+//! It shares nothing with the client but what the API's documentation promises.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use orgkeep_salesforce::{Auth, Client, ConnectOptions, Environment, RetryPolicy};
+
+pub type Answer = Response<Body>;
+type Handler = Arc<dyn Fn(&Seen) -> Answer + Send + Sync>;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub authorization: String,
+    pub body: String,
+    /// How many requests to this path came before.
+    pub nth: usize,
+}
+
+#[derive(Clone)]
+struct Shared {
+    routes: Arc<Mutex<HashMap<String, Handler>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+/// The server; its port closes with the test's runtime.
+pub struct Org {
+    pub address: SocketAddr,
+    shared: Shared,
+}
+
+impl Org {
+    /// A server that lets a client connect.
+    pub async fn start() -> Self {
+        let shared = Shared { routes: Arc::default(), seen: Arc::default() };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().fallback(serve).with_state(shared.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let org = Self { address, shared };
+        org.on("/services/oauth2/token", move |seen| token(address, &format!("token-{}", seen.nth)));
+        org.on("/services/data", |_| json(200, r#"[{"version":"63.0"},{"version":"64.0"}]"#));
+        org.on("/services/data/v64.0/limits", |_| {
+            json(200, r#"{"DailyApiRequests":{"Max":100000,"Remaining":99990}}"#)
+        });
+        org.on("/services/data/v64.0/query", |seen| {
+            assert!(seen.query.contains("FROM+Organization"), "{}", seen.query);
+            json(
+                200,
+                r#"{"totalSize":1,"done":true,"records":[{"Id":"00D5g000004LabAEAU","Name":"Acme",
+                "OrganizationType":"Enterprise Edition","InstanceName":"NA224","IsSandbox":true}]}"#,
+            )
+        });
+        org
+    }
+
+    /// Answers a path.
+    pub fn on(&self, path: &str, handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
+        self.shared.routes.lock().unwrap().insert(path.to_owned(), Arc::new(handler));
+    }
+
+    /// Requests to a path so far.
+    pub fn seen(&self, path: &str) -> Vec<Seen> {
+        self.shared.seen.lock().unwrap().iter().filter(|seen| seen.path == path).cloned().collect()
+    }
+
+    /// Options that reach this server and lose no time.
+    pub fn options(&self) -> ConnectOptions {
+        let auth =
+            Auth::ClientCredentials { client_id: "app".to_owned(), client_secret: "app-secret".to_owned().into() };
+        let url = format!("http://{}", self.address).parse().unwrap();
+        let mut options = ConnectOptions::new(url, Environment::Sandbox, auth);
+        options.allow_http = true;
+        options.retry = RetryPolicy {
+            tries: 4,
+            base: Duration::from_millis(2),
+            cap: Duration::from_millis(10),
+            total: Duration::from_secs(10),
+        };
+        options
+    }
+
+    /// A client of this server.
+    pub async fn connect(&self) -> Client {
+        Client::connect(self.options()).await.unwrap()
+    }
+}
+
+async fn serve(State(shared): State<Shared>, request: Request) -> Answer {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let path = head.uri.path().to_owned();
+    let seen = {
+        let mut all = shared.seen.lock().unwrap();
+        let seen = Seen {
+            method: head.method.to_string(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            authorization: head
+                .headers
+                .get("authorization")
+                .map(|value| value.to_str().unwrap().to_owned())
+                .unwrap_or_default(),
+            body: String::from_utf8(body.to_vec()).unwrap(),
+            nth: all.iter().filter(|other| other.path == path).count(),
+            path: path.clone(),
+        };
+        all.push(seen.clone());
+        seen
+    };
+    let handler = shared.routes.lock().unwrap().get(&path).cloned();
+    match handler {
+        Some(handler) => handler(&seen),
+        None => refusal(404, "NOT_FOUND", "The requested resource does not exist"),
+    }
+}
+
+pub fn token(address: SocketAddr, access_token: &str) -> Answer {
+    json(200, &format!(r#"{{"access_token":"{access_token}","instance_url":"http://{address}"}}"#))
+}
+
+pub fn json(status: u16, body: &str) -> Answer {
+    answer(status, &[("content-type", "application/json")], body.to_owned())
+}
+
+pub fn refusal(status: u16, code: &str, message: &str) -> Answer {
+    json(status, &format!(r#"[{{"errorCode":"{code}","message":"{message}"}}]"#))
+}
+
+pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    let mut answer = Response::builder().status(StatusCode::from_u16(status).unwrap());
+    for (name, value) in headers {
+        answer = answer.header(*name, *value);
+    }
+    answer.body(body.into()).unwrap()
+}
+
+/// A body that breaks off after the given bytes.
+pub fn cut(head: &'static [u8]) -> Body {
+    let pieces = [Ok(Bytes::from_static(head)), Err(std::io::Error::other("cut on purpose"))];
+    Body::from_stream(futures::StreamExt::then(futures::stream::iter(pieces), |piece| async {
+        // Lets the piece before reach the client first.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        piece
+    }))
+}
