@@ -1,1 +1,25 @@
-//! 
+//! A Salesforce org on this machine: sign-in, describe, SOQL, REST and Bulk 2.0 query over an org directory.
+//!
+//! Below HTTP it is made of four parts, which everything above builds on:
+//!
+//! - [`org::Org::load`] reads an org directory: `org.settings` ([`org::Settings`], the `org.yaml`), `org.schema`
+//!   ([`schema::Schema`]), `org.database` ([`store::Database`], whose clone is a snapshot). `org.user(username)`
+//!   finds a user, `org.view(user)` gives the [`schema::View`]: what that user may see.
+//! - [`schema::Schema::describe_global`] and [`schema::Schema::describe`] give describe results as JSON.
+//! - [`soql::parse`] gives a [`soql::Query`]; [`soql::Plan::new`] resolves it against schema and view. Both fail
+//!   with a [`soql::SoqlError`] (`code`, `message`) in Salesforce's words.
+//! - [`soql::Plan::open`] gives a [`soql::Cursor`] over a snapshot: `total()`, `rows(from, max)` yields
+//!   [`store::RowRef`]s lazily, `cell(row, column, scratch)` gives a [`value::Cell`] of a column,
+//!   `part(row, column, field, scratch)` a neighbour of that column's field (the parts of an address),
+//!   `id(row)` the row's id, `ancestor(row, column, depth)` object and id of the parent that a column's path
+//!   goes through after `depth` relationships. [`soql::Column`] has `name` (`Account.Owner.Name`), `names` (its
+//!   parts) and `kind`.
+
+// a describe result in full shape is a deep `json!`
+#![recursion_limit = "512"]
+
+pub mod org;
+pub mod schema;
+pub mod soql;
+pub mod store;
+pub mod value;

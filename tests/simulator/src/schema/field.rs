@@ -1,0 +1,158 @@
+//! One field, as far as behaviour needs it; the full describe stays with the object.
+
+use serde_json::Value as Json;
+
+/// Field types as describe names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // the names are Salesforce's
+pub enum FieldType {
+    Id,
+    Text,
+    TextArea,
+    Picklist,
+    MultiPicklist,
+    Combobox,
+    Reference,
+    Boolean,
+    Int,
+    Double,
+    Currency,
+    Percent,
+    Date,
+    DateTime,
+    Time,
+    Email,
+    Phone,
+    Url,
+    Encrypted,
+    Base64,
+    Address,
+    Location,
+    Other,
+}
+
+impl FieldType {
+    /// The type by its describe name; what is not known is treated as text that cannot be compound.
+    pub fn from_describe(name: &str) -> Self {
+        match name {
+            "id" => Self::Id,
+            "string" => Self::Text,
+            "textarea" => Self::TextArea,
+            "picklist" => Self::Picklist,
+            "multipicklist" => Self::MultiPicklist,
+            "combobox" => Self::Combobox,
+            "reference" => Self::Reference,
+            "boolean" => Self::Boolean,
+            "int" | "long" => Self::Int,
+            "double" => Self::Double,
+            "currency" => Self::Currency,
+            "percent" => Self::Percent,
+            "date" => Self::Date,
+            "datetime" => Self::DateTime,
+            "time" => Self::Time,
+            "email" => Self::Email,
+            "phone" => Self::Phone,
+            "url" => Self::Url,
+            "encryptedstring" => Self::Encrypted,
+            "base64" => Self::Base64,
+            "address" => Self::Address,
+            "location" => Self::Location,
+            _ => Self::Other,
+        }
+    }
+
+    /// Address and geolocation: shown as objects by REST, refused by Bulk.
+    pub fn is_compound(self) -> bool {
+        matches!(self, Self::Address | Self::Location)
+    }
+
+    /// Holds decimals.
+    pub fn is_decimal(self) -> bool {
+        matches!(self, Self::Double | Self::Currency | Self::Percent)
+    }
+
+    /// Holds an id.
+    pub fn is_id(self) -> bool {
+        matches!(self, Self::Id | Self::Reference)
+    }
+}
+
+/// One field of an object.
+#[derive(Debug)]
+pub struct Field {
+    /// API name.
+    pub name: String,
+    /// Type.
+    pub kind: FieldType,
+    /// Characters that a text holds at most; 0 for what has no length.
+    pub length: usize,
+    /// Digits in all, of a decimal.
+    pub precision: u8,
+    /// Digits after the point, of a decimal.
+    pub scale: u8,
+    /// May be null.
+    pub nillable: bool,
+    /// May be given on insert.
+    pub createable: bool,
+    /// May be named in WHERE.
+    pub filterable: bool,
+    /// May be named in ORDER BY.
+    pub sortable: bool,
+    /// A formula or roll-up.
+    pub calculated: bool,
+    /// Numbered by the server.
+    pub auto_number: bool,
+    /// Unique or external id: values do not repeat.
+    pub unique: bool,
+    /// A custom field.
+    pub custom: bool,
+    /// The compound field that this one is a part of.
+    pub compound: Option<String>,
+    /// Name of the relationship that goes up through this reference.
+    pub relationship: Option<String>,
+    /// Objects that a reference may point to.
+    pub reference_to: Vec<String>,
+    /// Active values of a picklist.
+    pub picklist: Vec<String>,
+    /// Parts of a compound address or location: key in the JSON object, number of the part's field.
+    pub parts: Vec<(&'static str, usize)>,
+    /// Parts of a person's name that are joined when the name is not stored itself.
+    pub name_parts: Vec<usize>,
+}
+
+impl Field {
+    /// Reads one entry of a describe's `fields`.
+    pub fn from_describe(field: &Json) -> Option<Self> {
+        let text = |key: &str| field[key].as_str().map(str::to_owned);
+        let flag = |key: &str| field[key].as_bool().unwrap_or(false);
+        let number = |key: &str| field[key].as_u64().unwrap_or(0);
+        let list = |key: &str| field[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        let active = |value: &&Json| value["active"].as_bool().unwrap_or(false);
+        Some(Self {
+            name: text("name")?,
+            kind: FieldType::from_describe(field["type"].as_str()?),
+            length: number("length") as usize,
+            precision: number("precision") as u8,
+            scale: number("scale") as u8,
+            nillable: flag("nillable"),
+            createable: flag("createable"),
+            filterable: flag("filterable"),
+            sortable: flag("sortable"),
+            calculated: flag("calculated"),
+            auto_number: flag("autoNumber"),
+            unique: flag("unique") || flag("externalId"),
+            custom: flag("custom"),
+            compound: text("compoundFieldName"),
+            relationship: text("relationshipName"),
+            reference_to: list("referenceTo").iter().filter_map(Json::as_str).map(str::to_owned).collect(),
+            picklist: list("picklistValues")
+                .iter()
+                .filter(active)
+                .filter_map(|v| v["value"].as_str())
+                .map(str::to_owned)
+                .collect(),
+            parts: Vec::new(),
+            name_parts: Vec::new(),
+        })
+    }
+}

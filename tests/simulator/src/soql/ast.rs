@@ -1,0 +1,124 @@
+//! A query as it was written, before names are looked up.
+
+use crate::value::Decimal;
+
+/// A dotted name, and where it stands in the text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Name {
+    /// Its parts.
+    pub parts: Vec<String>,
+    /// Byte offset in the query.
+    pub at: usize,
+}
+
+impl Name {
+    /// The parts joined by dots.
+    pub fn joined(&self) -> String {
+        self.parts.join(".")
+    }
+}
+
+/// One entry of the SELECT list.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Selected {
+    /// A field, maybe of a parent.
+    Field(Name),
+    /// `FIELDS(…)`.
+    Fields(FieldSet),
+}
+
+/// Which fields `FIELDS()` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum FieldSet {
+    All,
+    Standard,
+    Custom,
+}
+
+/// Comparison operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Operator {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Like,
+    In,
+    NotIn,
+    Includes,
+    Excludes,
+}
+
+/// A value in a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool(bool),
+    /// A number.
+    Number(Decimal),
+    /// `'text'`
+    Text(String),
+    /// Days since 1970.
+    Date(i32),
+    /// Milliseconds since 1970.
+    DateTime(i64),
+    /// Milliseconds since midnight.
+    Time(i32),
+    /// `TODAY`, `LAST_N_DAYS:30`: from the first day to the day after the last, given today.
+    Range(String, Option<i32>),
+}
+
+/// A condition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// All hold.
+    And(Vec<Condition>),
+    /// One holds.
+    Or(Vec<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+    /// A field compared with values (one, but for lists).
+    Compare(Name, Operator, Vec<Literal>),
+}
+
+/// One ORDER BY entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// The field.
+    pub name: Name,
+    /// DESC
+    pub descending: bool,
+    /// NULLS LAST (nulls come first otherwise, in either direction).
+    pub nulls_last: bool,
+}
+
+/// A query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// The text it was read from.
+    pub text: String,
+    /// SELECT list; empty for `count()`.
+    pub select: Vec<Selected>,
+    /// `SELECT count()`
+    pub count: bool,
+    /// FROM: the object and where its name stands.
+    pub from: Name,
+    /// Alias of the object.
+    pub alias: Option<String>,
+    /// WHERE
+    pub condition: Option<Condition>,
+    /// ORDER BY
+    pub order: Vec<Order>,
+    /// LIMIT
+    pub limit: Option<u64>,
+    /// OFFSET
+    pub offset: u64,
+    /// `ALL ROWS`: deleted rows, too (Apex only; the API refuses it).
+    pub all_rows: bool,
+}

@@ -1,0 +1,94 @@
+//! The rows of an org: stored ones, and generated ones that take no memory until somebody changes them.
+//!
+//! A [`Database`] is cheap to clone: a clone is a snapshot that stays as it is while the org goes on, which is
+//! what query cursors and finished Bulk jobs read from.
+
+pub mod generator;
+mod recipe;
+pub mod table;
+mod words;
+
+use std::sync::Arc;
+
+pub use generator::Generator;
+pub use table::{Bounds, Row, RowRef, Table};
+
+use crate::schema::{FieldType, Schema};
+use crate::value::{Cell, Id};
+
+/// All tables of an org, by the number of their object.
+#[derive(Clone, Debug, Default)]
+pub struct Database {
+    tables: Vec<Arc<Table>>,
+}
+
+impl Database {
+    /// A database of these tables, one per object of the schema in its order.
+    pub fn new(tables: Vec<Table>) -> Self {
+        Self { tables: tables.into_iter().map(Arc::new).collect() }
+    }
+
+    /// The table of an object.
+    pub fn table(&self, object: usize) -> &Table {
+        &self.tables[object]
+    }
+
+    /// The table of an object, for a change; snapshots keep the old one.
+    pub fn table_mut(&mut self, object: usize) -> &mut Table {
+        Arc::make_mut(&mut self.tables[object])
+    }
+
+    /// The row with this id, deleted ones included.
+    pub fn find(&self, object: usize, id: Id) -> Option<RowRef<'_>> {
+        self.tables[object].find(id)
+    }
+
+    /// One cell. Text that must be put together (a generated word, a person's name) is written to `scratch`,
+    /// from which the cell then borrows.
+    pub fn cell<'a>(
+        &'a self,
+        schema: &Schema,
+        object: usize,
+        row: RowRef<'a>,
+        field: usize,
+        scratch: &'a mut String,
+    ) -> Cell<'a> {
+        let described = &schema.object(object).fields[field];
+        if !described.name_parts.is_empty() {
+            return self.joined_name(schema, object, row, &described.name_parts, scratch);
+        }
+        let cell = match row {
+            RowRef::Stored(stored) => stored.get(field),
+            RowRef::Generated(index) => match self.tables[object].generator() {
+                Some(generator) => generator.cell(index, field, scratch),
+                None => Cell::Null,
+            },
+        };
+        match cell {
+            Cell::Null if described.kind == FieldType::Boolean => Cell::Bool(false),
+            other => other,
+        }
+    }
+
+    fn joined_name<'a>(
+        &self,
+        schema: &Schema,
+        object: usize,
+        row: RowRef<'_>,
+        parts: &[usize],
+        scratch: &'a mut String,
+    ) -> Cell<'a> {
+        let mut joined = String::new();
+        for part in parts {
+            scratch.clear();
+            if let Cell::Text(text) = self.cell(schema, object, row, *part, scratch) {
+                if !joined.is_empty() {
+                    joined.push(' ');
+                }
+                joined.push_str(text);
+            }
+        }
+        *scratch = joined;
+        if scratch.is_empty() { Cell::Null } else { Cell::Text(scratch) }
+    }
+}
