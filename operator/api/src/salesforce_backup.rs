@@ -210,14 +210,14 @@ pub struct ObjectScope {
     /// Back up these.
     #[serde(default = "everything")]
     #[schemars(
-        length(min = 1, max = 1000),
+        length(min = 1, max = 800),
         inner(length(min = 1, max = 80), regex(pattern = r"^[*_A-Za-z0-9]+$"))
     )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub include: Vec<String>,
     /// But not these.
     #[serde(default)]
-    #[schemars(length(max = 1000), inner(length(min = 1, max = 80), regex(pattern = r"^[*_A-Za-z0-9]+$")))]
+    #[schemars(length(max = 800), inner(length(min = 1, max = 80), regex(pattern = r"^[*_A-Za-z0-9]+$")))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub exclude: Vec<String>,
 }

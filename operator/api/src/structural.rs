@@ -22,6 +22,14 @@ pub(crate) fn check(schema: &Value, value: &Value, path: &str, errors: &mut Vec<
         wrong(format!("{value} is not one of {}", words.join(", ")));
         return;
     }
+    if schema["x-kubernetes-int-or-string"] == Value::Bool(true) {
+        match value {
+            Value::String(text) => string(schema, text, path, errors),
+            Value::Number(number) if number.is_i64() || number.is_u64() => {}
+            _ => wrong(format!("must be a whole number or a text, is {value}")),
+        }
+        return;
+    }
     match (schema["type"].as_str(), value) {
         (Some("object"), Value::Object(map)) => object(schema, map, path, errors),
         (Some("array"), Value::Array(items)) => array(schema, items, path, errors),
@@ -129,6 +137,7 @@ mod tests {
         "x-kubernetes-validations",
         "x-kubernetes-list-type",
         "x-kubernetes-list-map-keys",
+        "x-kubernetes-int-or-string",
     ];
 
     fn keywords(schema: &Value, unknown: &mut Vec<String>) {

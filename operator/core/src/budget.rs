@@ -167,14 +167,17 @@ impl Budget {
     fn expected(&self, now: Timestamp) -> Option<u64> {
         let latest = self.latest?;
         let rate = self.others_highest_rate();
-        self.anchors
+        let bound = self
+            .anchors
             .iter()
             .chain([&latest])
             .map(|anchor| {
                 let reserve = rate * (self.lag.as_secs_f64() + between(anchor.at, now));
                 anchor.observed.used + (self.begun - anchor.included) + reserve.ceil() as u64
             })
-            .min()
+            .min()?;
+        // Others who called faster than ever before make the old bounds too low; what was told is certain.
+        Some(bound.max(latest.observed.used))
     }
 
     /// The others' highest recent rate, calls per second.

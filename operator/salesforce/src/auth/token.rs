@@ -46,8 +46,8 @@ impl TokenAnswer {
 #[derive(Debug, Default)]
 pub(crate) struct TokenKeeper {
     state: Mutex<State>,
-    /// Renewals begun so far.
-    begun: AtomicU64,
+    /// Renewals ended so far: a failure with a higher number than this ended while the caller waited.
+    ended: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl TokenKeeper {
     where
         F: Future<Output = Result<TokenAnswer>>,
     {
-        let seen = self.begun.load(Ordering::SeqCst);
+        let seen = self.ended.load(Ordering::SeqCst);
         let mut state = self.state.lock().await;
         if let Some(token) = &state.token
             && refused.is_none_or(|generation| generation < token.generation)
@@ -79,8 +79,9 @@ impl TokenKeeper {
         {
             return Err(error.clone());
         }
-        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        match sign_in().await {
+        let signed_in = sign_in().await;
+        let number = self.ended.fetch_add(1, Ordering::SeqCst) + 1;
+        match signed_in {
             Ok(answer) => {
                 let token = Token {
                     access_token: answer.access_token,
