@@ -1,1 +1,81 @@
-//! 
+//! The store of Orgkeep: lines of signed snapshots over typed, encrypted Parquet, on a volume or in S3.
+//!
+//! A snapshot exists once its manifest is committed by one conditional put; everything before is invisible. What
+//! lies in a vault is told by `docs/vault-format.md`, completely enough to write a reader from.
+//!
+//! # In short
+//! ```text
+//! let location = Location::parse("s3://bucket/prefix?endpoint=…&region=…&path_style=true")?;   // or file:///dir
+//! let location = Location::Volume(dir);      let location = Location::S3(S3Options { bucket, .. });
+//! let storage: Arc<dyn Storage> = location.open().await?;
+//! storage::probe(&*storage).await?;                       // conditional writes hold, nothing is left behind
+//!
+//! let access = Access { key: Some(Key::parse(text)?), recipients: vec!["age1…".into()], signing_key: None };
+//! let vault = Vault::create_or_open(storage, &access).await?;        // Vault: Clone; key None: encryption disabled
+//! let vault = Vault::open_read_only(storage, &access).await?;        // writes nothing
+//! vault.id(), vault.signing_key(), vault.facts().await? -> VaultFacts
+//! vault.catalog(keep).await? -> Vec<Manifest>             // the newest `keep` of each line
+//!
+//! let owner = Owner { cluster, namespace, backup_name };
+//! let line = match vault.find_line(&owner).await? { Some(l) => l, None => vault.create_line(&owner, &org).await? };
+//! let mut line = vault.line(id).await?; line.adopt(&owner).await?;   // adoption of a line that exists
+//! line.check_org(&org)?;                                  // OrgChanged
+//! let mut lease = line.lease(run_id, Duration::from_secs(120)).await?;  // LineBusy; takes over what expired
+//! lease.renew().await?; lease.release().await?;           // renew at least each third of the duration
+//!
+//! let run = line.run(run_id)?;                            // Run: Clone; the journal
+//! let plan: Plan = run.put_plan(&plan).await?;            // the one that counts; run.plan().await? -> Option<Plan>
+//! let attempt = run.begin_attempt().await?;               // Attempt: Clone; unique for this process
+//! let key: DataKey = run.data_key("Account").await?;      // key.bytes(): Option<&[u8; 32]>, key.footer_metadata()
+//! let part: Part = attempt.put_part("Account", "0001", bytes, rows, &key, Some(IdRange { min, max })).await?;
+//! let mut upload = attempt.upload("Account", "0001").await?;         // or streaming:
+//! upload.write(bytes).await?; let part = upload.finish(rows, &key, ids).await?;   // stored bytes are compared
+//! attempt.note_page("Account", PageEntry { page, parts, rows, facts }).await? -> PageEntry    // which one counts
+//! run.pages("Account").await? -> Vec<PageEntry>           // in the order of `page`
+//! attempt.put_shard(ShardRecord { object, parts, ledger, failure, facts }).await? -> ShardRecord
+//! run.shard("Account").await? -> Option<ShardRecord>      run.shards().await? -> Vec<ShardRecord>
+//! attempt.put_state("Account", &schema, parts).await? -> StateRef
+//! attempt.put_record(&outcome).await?; run.record().await? -> Option<Outcome>
+//!
+//! let committed = line.commit(&mut lease, &attempt, Draft { objects: vec![ObjectEntry::new(state, ledger)], .. }).await?;
+//! committed.facts: SnapshotFacts, committed.manifest: Manifest
+//! run.committed().await? -> Option<Committed>             // when an earlier attempt came so far
+//!
+//! line.snapshots().await? -> Vec<Manifest>                line.latest().await? -> Option<Manifest>
+//! line.manifest("7").await? -> Manifest                   vault.find_snapshot("latest" | "7" | "<line>/7").await?
+//! vault.state(&manifest, "Account").await? -> State       vault.open_key(&part) -> Result<DataKey>
+//! vault.ids(&part) -> Result<Option<IdRange>>             vault.storage() -> &Arc<dyn Storage>
+//! verify::verify(&vault, &verify::Options { full, expect, line }).await? -> verify::Report { problems, .. }
+//! error.reason() -> Reason
+//! ```
+
+mod attempt;
+mod canonical;
+mod catalog;
+pub mod codec;
+mod commit;
+mod digest;
+mod error;
+mod journal;
+pub mod keys;
+mod layout;
+mod lease;
+mod line;
+mod manifest;
+pub mod read;
+mod state;
+pub mod storage;
+mod vault;
+pub mod verify;
+
+pub use attempt::{Attempt, PartUpload};
+pub use commit::{Committed, Draft};
+pub use error::{Result, VaultError};
+pub use journal::{PageEntry, Run, ShardRecord};
+pub use keys::{Access, DataKey, Key};
+pub use lease::Lease;
+pub use line::{Line, Owner};
+pub use manifest::{FileRef, Manifest, ObjectEntry, ParentRef};
+pub use state::{IdRange, Part, PartKind, State, StateRef};
+pub use storage::{Location, S3Credentials, S3Options, Storage};
+pub use vault::Vault;
