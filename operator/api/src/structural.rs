@@ -144,7 +144,7 @@ mod tests {
         for (keyword, value) in schema.as_object().into_iter().flatten() {
             match keyword.as_str() {
                 "properties" => {
-                    value.as_object().into_iter().flatten().for_each(|(_, inner)| keywords(inner, unknown))
+                    value.as_object().into_iter().flatten().for_each(|(_, inner)| keywords(inner, unknown));
                 }
                 "items" | "additionalProperties" => keywords(value, unknown),
                 known if KNOWN.contains(&known) => {}

@@ -49,7 +49,9 @@ fn largest(schema: &Value, path: &str, unbounded: &mut Vec<String>) -> Value {
             .map(|(name, inner)| (name.clone(), largest(inner, &format!("{path}.{name}"), unbounded)))
             .collect::<Map<_, _>>()
             .into(),
-        None if schema["x-kubernetes-int-or-string"] == true => "x".repeat(bound("maxLength", 64) as usize).into(),
+        None if schema["x-kubernetes-int-or-string"] == true => {
+            "x".repeat(bound("maxLength", 64) as usize).into()
+        }
         other => panic!("{path}: type {other:?}"),
     }
 }

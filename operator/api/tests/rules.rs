@@ -245,7 +245,7 @@ where
         match (validate_update(&new, &old), refusal) {
             (Ok(()), None) => {}
             (Err(errors), Some(words)) => {
-                assert!(errors.iter().any(|error| error.contains(words)), "{pointer}: {errors:?}")
+                assert!(errors.iter().any(|error| error.contains(words)), "{pointer}: {errors:?}");
             }
             (outcome, _) => panic!("{pointer}: {outcome:?}"),
         }

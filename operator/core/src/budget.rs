@@ -115,13 +115,14 @@ impl Budget {
 
     /// Ends a call with what its answer told of the allowance.
     pub fn end(&mut self, ticket: Ticket, now: Timestamp, told: Option<Observed>) {
+        let Ticket { began } = ticket;
         self.ended_total += 1;
         match self.ended.back_mut() {
             Some((second, total)) if *second >= now.as_second() => *total = self.ended_total,
             _ => self.ended.push_back((now.as_second(), self.ended_total)),
         }
         if let Some(observed) = told {
-            self.observe(observed, ticket.began);
+            self.observe(observed, began);
         }
     }
 

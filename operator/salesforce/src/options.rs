@@ -47,7 +47,7 @@ impl ConnectOptions {
             api_version: None,
             max_percent: 75,
             in_flight: 8,
-            count_lag: Duration::from_secs(300),
+            count_lag: Duration::from_mins(5),
             ca_bundle_pem: None,
             allow_http: false,
             timeouts: Timeouts::default(),
@@ -112,7 +112,7 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(10),
             headers: Duration::from_secs(150), // a query step may take 120 s before QUERY_TIMEOUT
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         }
     }
 }
@@ -136,7 +136,7 @@ impl Default for RetryPolicy {
             tries: 7,
             base: Duration::from_millis(500),
             cap: Duration::from_secs(30),
-            total: Duration::from_secs(300),
+            total: Duration::from_mins(5),
         }
     }
 }

@@ -37,15 +37,14 @@ const COLUMNS: [&str; 3] = ["PermissionsApiEnabled", "PermissionsViewAllData", "
 /// Reads the one row of `UserPermissionAccess`: all columns at once and, as not every version has each, one by
 /// one when that is refused.
 pub(crate) async fn read(client: &Client) -> Result<Permissions> {
-    let held = match row(client, &COLUMNS).await? {
-        Some(held) => held,
-        None => {
-            let mut held = Vec::with_capacity(COLUMNS.len());
-            for column in COLUMNS {
-                held.push(row(client, &[column]).await?.and_then(|cells| cells.first().copied().flatten()));
-            }
-            held
+    let held = if let Some(held) = row(client, &COLUMNS).await? {
+        held
+    } else {
+        let mut held = Vec::with_capacity(COLUMNS.len());
+        for column in COLUMNS {
+            held.push(row(client, &[column]).await?.and_then(|cells| cells.first().copied().flatten()));
         }
+        held
     };
     let at = |index: usize| held.get(index).copied().flatten();
     Ok(Permissions { api_enabled: at(0), view_all_data: at(1), query_all_files: at(2) })

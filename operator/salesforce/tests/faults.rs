@@ -11,6 +11,7 @@ use futures::StreamExt as _;
 use orgkeep_core::problem::Reaction;
 use orgkeep_core::reason::Reason;
 use orgkeep_salesforce::{Client, Error, Resource, Select};
+use tokio_util::sync::CancellationToken;
 
 const DESCRIBE: &str = "/services/data/v64.0/sobjects/Account/describe";
 const DESCRIBED: &str = r#"{"name":"Account","fields":[{"name":"Id","type":"id"}]}"#;
@@ -208,7 +209,7 @@ async fn a_job_refused_and_a_job_that_fails_later_fall_back_to_rest() {
         _ => json(200, r#"{"id":"750x","state":"Failed","errorMessage":"FeatureNotEnabled: x"}"#),
     });
     let job = client.create_query_job(&account(), true).await.unwrap();
-    let error = job.wait(&Default::default(), None).await.unwrap_err();
+    let error = job.wait(&CancellationToken::default(), None).await.unwrap_err();
     assert_eq!(error.reaction(), Reaction::FallBackToRest);
     assert!(error.to_string().contains("Account") && error.to_string().contains("FeatureNotEnabled"));
 }
@@ -219,10 +220,10 @@ async fn a_wait_ends_by_cancel_and_by_deadline_and_the_job_lives_on() {
     org.on(JOB, |_| json(200, r#"{"id":"750x","state":"Preparing"}"#));
     let job = org.connect().await.resume_query_job("750x", "Account", "64.0");
     let soon = tokio::time::Instant::now() + Duration::from_millis(100);
-    let error = job.wait(&Default::default(), Some(soon)).await.unwrap_err();
+    let error = job.wait(&CancellationToken::default(), Some(soon)).await.unwrap_err();
     assert!(matches!(error, Error::JobDeadline { .. }), "{error}");
     assert_eq!(error.reason(), Reason::Stopped);
-    let cancel = tokio_util::sync::CancellationToken::new();
+    let cancel = CancellationToken::new();
     let (waited, ()) = tokio::join!(job.wait(&cancel, None), async {
         tokio::time::sleep(Duration::from_millis(30)).await;
         cancel.cancel();
@@ -286,7 +287,13 @@ async fn a_stalled_page_is_cut_by_the_idle_limit() {
 async fn a_locator_that_repeats_is_an_error_and_a_page_read_again_is_not() {
     let org = Org::start().await;
     org.on(RESULTS, |seen| {
-        let next = if seen.query.contains("locator=B") { "A" } else if seen.query.contains("A") { "B" } else { "A" };
+        let next = if seen.query.contains("locator=B") {
+            "A"
+        } else if seen.query.contains('A') {
+            "B"
+        } else {
+            "A"
+        };
         answer(200, &[("sforce-locator", next)], "\"Id\"\n")
     });
     let job = org.connect().await.resume_query_job("750x", "Account", "64.0");

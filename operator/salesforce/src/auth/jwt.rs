@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::options::Environment;
 
 /// How long a claim is good for. Salesforce accepts up to 3 minutes; less leaves room for clocks that differ.
-const CLAIM_LIFE: Duration = Duration::from_secs(120);
+const CLAIM_LIFE: Duration = Duration::from_mins(2);
 
 /// Fills the form.
 pub(super) fn form(

@@ -10,6 +10,7 @@ use url::Url;
 use crate::error::{Error, Result};
 
 /// A token with where to use it.
+#[allow(clippy::struct_field_names)] // OAuth's names
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     /// Goes into `Authorization: Bearer`.

@@ -44,9 +44,9 @@ impl Window {
                 }
                 let (sender, turn) = oneshot::channel();
                 if urgent {
-                    state.urgent.push_back(sender)
+                    state.urgent.push_back(sender);
                 } else {
-                    state.others.push_back(sender)
+                    state.others.push_back(sender);
                 }
                 turn
             };

@@ -2,6 +2,9 @@
 //!
 //! It shares nothing with the client but what the API's documentation promises.
 
+// The lint's exception for tests does not reach what tests share.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,12 +16,12 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use orgkeep_salesforce::{Auth, Client, ConnectOptions, Environment, RetryPolicy};
 
-pub type Answer = Response<Body>;
+pub(crate) type Answer = Response<Body>;
 type Handler = Arc<dyn Fn(&Seen) -> Answer + Send + Sync>;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub method: String,
     pub path: String,
     pub query: String,
@@ -35,14 +38,14 @@ struct Shared {
 }
 
 /// The server; its port closes with the test's runtime.
-pub struct Org {
+pub(crate) struct Org {
     pub address: SocketAddr,
     shared: Shared,
 }
 
 impl Org {
     /// A server that lets a client connect.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let shared = Shared { routes: Arc::default(), seen: Arc::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -66,19 +69,21 @@ impl Org {
     }
 
     /// Answers a path.
-    pub fn on(&self, path: &str, handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
+    pub(crate) fn on(&self, path: &str, handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
         self.shared.routes.lock().unwrap().insert(path.to_owned(), Arc::new(handler));
     }
 
     /// Requests to a path so far.
-    pub fn seen(&self, path: &str) -> Vec<Seen> {
+    pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().iter().filter(|seen| seen.path == path).cloned().collect()
     }
 
     /// Options that reach this server and lose no time.
-    pub fn options(&self) -> ConnectOptions {
-        let auth =
-            Auth::ClientCredentials { client_id: "app".to_owned(), client_secret: "app-secret".to_owned().into() };
+    pub(crate) fn options(&self) -> ConnectOptions {
+        let auth = Auth::ClientCredentials {
+            client_id: "app".to_owned(),
+            client_secret: "app-secret".to_owned().into(),
+        };
         let url = format!("http://{}", self.address).parse().unwrap();
         let mut options = ConnectOptions::new(url, Environment::Sandbox, auth);
         options.allow_http = true;
@@ -92,7 +97,7 @@ impl Org {
     }
 
     /// A client of this server.
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client::connect(self.options()).await.unwrap()
     }
 }
@@ -125,19 +130,19 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Answer {
     }
 }
 
-pub fn token(address: SocketAddr, access_token: &str) -> Answer {
+pub(crate) fn token(address: SocketAddr, access_token: &str) -> Answer {
     json(200, &format!(r#"{{"access_token":"{access_token}","instance_url":"http://{address}"}}"#))
 }
 
-pub fn json(status: u16, body: &str) -> Answer {
+pub(crate) fn json(status: u16, body: &str) -> Answer {
     answer(status, &[("content-type", "application/json")], body.to_owned())
 }
 
-pub fn refusal(status: u16, code: &str, message: &str) -> Answer {
+pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Answer {
     json(status, &format!(r#"[{{"errorCode":"{code}","message":"{message}"}}]"#))
 }
 
-pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
     let mut answer = Response::builder().status(StatusCode::from_u16(status).unwrap());
     for (name, value) in headers {
         answer = answer.header(*name, *value);
@@ -146,7 +151,7 @@ pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> A
 }
 
 /// A body that breaks off after the given bytes.
-pub fn cut(head: &'static [u8]) -> Body {
+pub(crate) fn cut(head: &'static [u8]) -> Body {
     let pieces = [Ok(Bytes::from_static(head)), Err(std::io::Error::other("cut on purpose"))];
     Body::from_stream(futures::StreamExt::then(futures::stream::iter(pieces), |piece| async {
         // Lets the piece before reach the client first.
