@@ -114,8 +114,9 @@ impl Budget {
     }
 
     /// Ends a call with what its answer told of the allowance.
+    #[allow(clippy::needless_pass_by_value)] // a ticket is used up
     pub fn end(&mut self, ticket: Ticket, now: Timestamp, told: Option<Observed>) {
-        let Ticket { began } = ticket;
+        let began = ticket.began;
         self.ended_total += 1;
         match self.ended.back_mut() {
             Some((second, total)) if *second >= now.as_second() => *total = self.ended_total,
