@@ -1,5 +1,8 @@
 //! Tables of objects that must be taken and of objects that must be refused, with the field that is named.
 
+// The lints' exception for tests does not reach what tests share.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
+
 use orgkeep_api::validate::{read, validate_update};
 use orgkeep_api::{BackupVault, SalesforceBackup, SalesforceConnection, Snapshot};
 use serde_json::{Value, json};

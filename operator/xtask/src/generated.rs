@@ -82,7 +82,9 @@ fn strangers(root: &Path, files: &BTreeMap<String, String>) -> Result<Vec<String
         for entry in entries {
             let entry = entry.map_err(|source| Error::Io { path: path.clone(), source })?;
             let name = format!("{directory}/{}", entry.file_name().to_string_lossy());
-            if name.ends_with(".yaml") && !files.contains_key(&name) {
+            if entry.path().extension().is_some_and(|extension| extension == "yaml")
+                && !files.contains_key(&name)
+            {
                 found.push(name);
             }
         }
