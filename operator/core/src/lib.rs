@@ -10,5 +10,6 @@ pub mod ledger;
 pub mod problem;
 pub mod reason;
 pub mod run;
+pub mod schedule;
 pub mod schema;
 pub mod scope;

@@ -134,6 +134,10 @@ reasons! {
     InvalidObject = Configuration, "mend the object's spec";
     /// A name is too long for the names derived from it.
     NameTooLong = Configuration, "use a name of at most 40 characters";
+    /// A name that is needed is taken by something else.
+    NameTaken = Configuration, "delete or rename the object that has the name";
+    /// `spec` asks for what this version does not do.
+    NotInThisVersion = Configuration, "use a newer Orgkeep for it, or switch it off in spec";
     /// Something that should not happen did.
     InternalError = Transient, "report it with the worker's log";
 }
