@@ -1,0 +1,61 @@
+//! All reads of a pass.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+use orgkeep_api::worker::Catalog;
+use orgkeep_api::{BackupVault, Snapshot, names};
+
+use crate::shared::observe::{WorkerState, observe};
+use crate::shared::worker_pod::Owner;
+use crate::shared::{Context, Doing, Error, Guarded, apply, probe};
+
+/// What a pass knows.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The object.
+    pub object: Arc<BackupVault>,
+    /// The object as its Job's owner.
+    pub owner: Owner,
+    /// Name of the probe's Job.
+    pub job_name: String,
+    /// The probe.
+    pub worker: WorkerState,
+    /// The generation that the probe looks at.
+    pub looks_at: Option<i64>,
+    /// The vault's catalog and the Snapshots that are there, once the probe has it.
+    pub catalog: Option<(Catalog, Vec<Guarded<Snapshot>>)>,
+}
+
+/// Reads.
+pub async fn gather(object: &Arc<BackupVault>, context: &Context) -> Result<Observed, Error> {
+    let owner = Owner::of(object.as_ref())?;
+    let job_name = names::vault_probe(&object.name_any());
+    let job: Option<Job> = apply::get(&context.client, &owner.namespace, &job_name).await?;
+    let pods = match &job {
+        Some(_) => apply::worker_pods(&context.client, &owner).await?,
+        None => Vec::new(),
+    };
+    let looks_at = job.as_ref().and_then(probe::looks_at);
+    let worker = observe(job.as_ref(), &pods);
+    let catalog = match looks_at == object.metadata.generation {
+        true => catalog(&worker, &owner, context).await?,
+        false => None,
+    };
+    Ok(Observed { object: Arc::clone(object), owner, job_name, worker, looks_at, catalog })
+}
+
+async fn catalog(
+    worker: &WorkerState,
+    owner: &Owner,
+    context: &Context,
+) -> Result<Option<(Catalog, Vec<Guarded<Snapshot>>)>, Error> {
+    let Some(address) = worker.addresses().into_iter().next() else { return Ok(None) };
+    // The Snapshots first: once the catalog is fetched, the probe ends and does not serve it again.
+    let api: Api<Guarded<Snapshot>> = Api::namespaced(context.client.clone(), &owner.namespace);
+    let known = api.list(&ListParams::default()).await.doing(|| "list Snapshots".to_owned())?.items;
+    let catalog: Option<Catalog> = context.poller.result(&address).await;
+    Ok(catalog.map(|catalog| (catalog, known)))
+}

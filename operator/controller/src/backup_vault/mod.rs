@@ -1,0 +1,45 @@
+//! `BackupVault`: probed by a short Job on a schedule and whenever its spec changes; the probe brings the vault's
+//! catalog, from which missing Snapshot objects are made again.
+
+mod apply;
+mod build;
+mod catalog;
+mod decide;
+mod gather;
+mod status;
+
+use std::sync::Arc;
+
+use kube::Resource;
+use kube::runtime::reflector::Store;
+use orgkeep_api::BackupVault;
+
+use crate::shared::{Context, Error, Guarded, Outcome, Reconciler, events};
+
+/// The controller.
+pub struct Vaults;
+
+impl Reconciler for Vaults {
+    type Kind = BackupVault;
+    const NAME: &'static str = "backupvaults";
+
+    fn publish(context: &Context, store: Store<Guarded<BackupVault>>) {
+        context.stores.vaults.add(store);
+    }
+
+    async fn reconcile(object: Arc<BackupVault>, context: Arc<Context>) -> Result<Outcome, Error> {
+        let observed = gather::gather(&object, &context).await?;
+        let decision = decide::decide(&observed, context.now());
+        let objects = build::build(&observed, &decision, &context.workers)?;
+        apply::before_status(objects.as_ref(), &observed, &decision, &context).await?;
+        let new = status::status(&observed, &decision, context.now());
+        let old = object.status.clone().unwrap_or_default();
+        if apply::status(&object, &new, &context).await?
+            && let Some(note) = events::of_ready(&old.conditions, &new.conditions, "Probe")
+        {
+            context.events.publish(&object.object_ref(&()), &note).await;
+        }
+        apply::after_status(&observed, &decision, &context).await?;
+        Ok(decision.outcome)
+    }
+}

@@ -1,0 +1,43 @@
+//! `SalesforceConnection`: probed by a short Job on a schedule and whenever its spec changes.
+
+mod apply;
+mod build;
+mod decide;
+mod gather;
+mod status;
+
+use std::sync::Arc;
+
+use kube::Resource;
+use kube::runtime::reflector::Store;
+use orgkeep_api::SalesforceConnection;
+
+use crate::shared::{Context, Error, Guarded, Outcome, Reconciler, events};
+
+/// The controller.
+pub struct Connections;
+
+impl Reconciler for Connections {
+    type Kind = SalesforceConnection;
+    const NAME: &'static str = "salesforceconnections";
+
+    fn publish(context: &Context, store: Store<Guarded<SalesforceConnection>>) {
+        context.stores.connections.add(store);
+    }
+
+    async fn reconcile(object: Arc<SalesforceConnection>, context: Arc<Context>) -> Result<Outcome, Error> {
+        let observed = gather::gather(&object, &context).await?;
+        let decision = decide::decide(&observed, context.now());
+        let objects = build::build(&observed, &decision, &context.workers)?;
+        apply::before_status(objects.as_ref(), &context).await?;
+        let new = status::status(&observed, &decision, context.now());
+        let old = object.status.clone().unwrap_or_default();
+        if apply::status(&object, &new, &context).await?
+            && let Some(note) = events::of_ready(&old.conditions, &new.conditions, "Probe")
+        {
+            context.events.publish(&object.object_ref(&()), &note).await;
+        }
+        apply::after_status(&observed, &decision, &context).await?;
+        Ok(decision.outcome)
+    }
+}
