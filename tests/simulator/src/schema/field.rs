@@ -125,6 +125,8 @@ impl Field {
     pub fn from_describe(field: &Json) -> Option<Self> {
         let text = |key: &str| field[key].as_str().map(str::to_owned);
         let flag = |key: &str| field[key].as_bool().unwrap_or(false);
+        // describes recorded long ago lack keys that came later
+        let unless_denied = |key: &str| field[key].as_bool().unwrap_or(true);
         let number = |key: &str| field[key].as_u64().unwrap_or(0);
         let list = |key: &str| field[key].as_array().map(Vec::as_slice).unwrap_or_default();
         let active = |value: &&Json| value["active"].as_bool().unwrap_or(false);
@@ -134,10 +136,10 @@ impl Field {
             length: number("length") as usize,
             precision: number("precision") as u8,
             scale: number("scale") as u8,
-            nillable: flag("nillable"),
-            createable: flag("createable"),
-            filterable: flag("filterable"),
-            sortable: flag("sortable"),
+            nillable: unless_denied("nillable"),
+            createable: unless_denied("createable"),
+            filterable: unless_denied("filterable"),
+            sortable: unless_denied("sortable"),
             calculated: flag("calculated"),
             auto_number: flag("autoNumber"),
             unique: flag("unique") || flag("externalId"),

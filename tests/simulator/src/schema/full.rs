@@ -89,6 +89,17 @@ pub fn describe_field(name: &str, short: &ShortField) -> Vec<Json> {
     entries
 }
 
+/// Gives a field of an older recorded describe the keys that came later.
+pub fn complete_field(field: &mut Map<String, Json>) {
+    let text = |key: &str| field.get(key).and_then(Json::as_str).map(str::to_owned);
+    let (Some(name), Some(kind)) = (text("name"), text("type")) else { return };
+    let length = field.get("length").and_then(Json::as_u64).and_then(|l| u32::try_from(l).ok());
+    let short = ShortField { r#type: kind, length, ..ShortField::default() };
+    for (key, value) in single_field(&name, &short) {
+        field.entry(key).or_insert(value);
+    }
+}
+
 fn into_map(json: Json) -> Map<String, Json> {
     match json {
         Json::Object(map) => map,
@@ -219,7 +230,7 @@ fn system_head(short: &ShortObject, label: &str, has_master: bool) -> Vec<Json> 
         owner.insert("defaultedOnCreate".to_owned(), Json::Bool(true));
         head.push(Json::Object(owner));
     }
-    if short.system != SystemFields::Setup {
+    if matches!(short.system, SystemFields::Full | SystemFields::Link) {
         head.push(system_field("IsDeleted", "boolean", &[], true));
     }
     if short.name_field != NameField::None {
@@ -241,6 +252,9 @@ fn system_head(short: &ShortObject, label: &str, has_master: bool) -> Vec<Json> 
 }
 
 fn system_tail(system: SystemFields) -> Vec<Json> {
+    if system == SystemFields::Bare {
+        return Vec::new();
+    }
     if system == SystemFields::Link {
         return vec![system_field("SystemModstamp", "datetime", &[], true)];
     }

@@ -55,6 +55,8 @@ pub enum SystemFields {
     Setup,
     /// Id, IsDeleted and SystemModstamp only: link objects.
     Link,
+    /// Id only: views of other things.
+    Bare,
 }
 
 /// One field in short form.

@@ -1,7 +1,21 @@
 //! SOQL: a parser, names looked up in a user's view of the schema, and cursors over a snapshot.
 
 mod ast;
+mod cursor;
 mod error;
+mod filter;
+mod lex;
+mod literal;
+mod parse;
+mod plan;
+mod resolve;
+mod sort;
+#[cfg(test)]
+mod tests;
 
 pub use ast::{Condition, FieldSet, Literal, Name, Operator, Order, Query, Selected};
+pub use cursor::{Cursor, RowIter};
 pub use error::SoqlError;
+pub use parse::parse;
+pub use plan::{Column, Plan};
+pub use resolve::Path;

@@ -41,13 +41,16 @@ impl Decimal {
             units = units.checked_mul(10)?.checked_add(digit)?;
         }
         let mut scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
-        while scale < 0 {
+        while scale < 0 && units != 0 {
             units = units.checked_mul(10)?;
             scale += 1;
         }
-        while scale > i32::from(MAX_SCALE) {
+        while scale > i32::from(MAX_SCALE) && units != 0 {
             units /= 10;
             scale -= 1;
+        }
+        if units == 0 {
+            scale = 0;
         }
         Some(Self { units: if negative { -units } else { units }, scale: u8::try_from(scale).ok()? })
     }

@@ -1,0 +1,241 @@
+//! The rows of a plan over a snapshot, from any position, without holding them: a scan in the order of ids
+//! keeps a mark every so many rows, and only an ORDER BY keeps the ids of its rows.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::Plan;
+use super::filter::Filter;
+use super::plan::Column;
+use super::sort;
+use crate::schema::Schema;
+use crate::store::table::Scan;
+use crate::store::{Bounds, Database, RowRef, Table};
+use crate::value::{Cell, Id};
+
+/// Matching rows between two marks.
+const MARK_EVERY: u64 = 1_024;
+
+/// An open query.
+#[derive(Debug)]
+pub struct Cursor {
+    plan: Arc<Plan>,
+    database: Database,
+    with_deleted: bool,
+    total: u64,
+    rows: Rows,
+}
+
+/// How the rows are found.
+#[derive(Debug)]
+enum Rows {
+    /// Every row within the bounds.
+    All(Bounds),
+    /// Rows that meet the filter: the ids of every so many of them.
+    Marked(Vec<Id>),
+    /// These rows, in this order.
+    Listed(Vec<Id>),
+}
+
+impl Cursor {
+    pub(super) fn new(plan: Arc<Plan>, database: Database, with_deleted: bool) -> Self {
+        let mut cursor = Self { plan, database, with_deleted, total: 0, rows: Rows::Listed(Vec::new()) };
+        let (rows, matched) = cursor.find();
+        let left = matched.saturating_sub(cursor.plan.offset);
+        cursor.total = cursor.plan.limit.map_or(left, |limit| left.min(limit));
+        cursor.rows = rows;
+        cursor
+    }
+
+    fn find(&self) -> (Rows, u64) {
+        let plan = &*self.plan;
+        let id_field = plan.described().find("Id").unwrap_or(usize::MAX);
+        let mut order = plan.order.as_slice();
+        // rows are stored in the order of their ids, and no two have the same
+        let by_id = |path: &super::Path| path.next.is_empty() && path.field == id_field;
+        if let Some(at) = order.iter().position(|by| by_id(&by.path)) {
+            order = &order[..at + usize::from(at > 0 || order[at].descending)];
+        }
+        let most = plan.limit.map(|limit| limit.saturating_add(plan.offset));
+        let mut scratch = String::new();
+        let table = self.table();
+        if let Some(ids) = plan.filter.as_ref().and_then(|filter| filter.id_list(id_field)) {
+            let rows = ids.into_iter().filter_map(|id| table.find(id).map(|row| (id, row)));
+            let rows = rows.filter(|(_, row)| self.with_deleted || !is_deleted(*row));
+            let found = rows.filter(|(_, row)| self.holds(*row, &mut scratch)).map(|(id, _)| id);
+            let found: Vec<Id> = found.collect();
+            let sorted = if order.is_empty() { found } else { sort::sorted(self, order, found.into_iter(), most) };
+            let count = sorted.len() as u64;
+            return (Rows::Listed(sorted), count);
+        }
+        let bounds = plan.filter.as_ref().map_or(Bounds::ALL, |filter| filter.bounds(id_field));
+        if !order.is_empty() {
+            let matching = table.scan(bounds, self.with_deleted).filter(|row| self.holds(*row, &mut scratch));
+            let sorted = sort::sorted(self, order, matching.map(|row| table.id_of(row)), most);
+            let count = sorted.len() as u64;
+            return (Rows::Listed(sorted), count);
+        }
+        match &plan.filter {
+            None => (Rows::All(Bounds::ALL), table.count(self.with_deleted)),
+            Some(Filter::Test(path, ..)) if by_id(path) && bounds != Bounds::ALL => {
+                let count = table.scan(bounds, self.with_deleted).leave_out(u64::MAX);
+                (Rows::All(bounds), count)
+            }
+            Some(_) => {
+                let (mut marks, mut count) = (Vec::new(), 0);
+                for row in table.scan(bounds, self.with_deleted) {
+                    if most.is_some_and(|most| count >= most) {
+                        break;
+                    }
+                    if self.holds(row, &mut scratch) {
+                        if count % MARK_EVERY == 0 {
+                            marks.push(table.id_of(row));
+                        }
+                        count += 1;
+                    }
+                }
+                (Rows::Marked(marks), count)
+            }
+        }
+    }
+
+    fn holds(&self, row: RowRef<'_>, scratch: &mut String) -> bool {
+        let filter = self.plan.filter.as_ref();
+        filter.is_none_or(|filter| filter.holds(&self.database, &self.plan.schema, row, scratch))
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The snapshot.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// How many rows there are, after OFFSET and LIMIT.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Columns in their order.
+    pub fn columns(&self) -> &[Column] {
+        &self.plan.columns
+    }
+
+    /// At most `most` rows from a position on.
+    pub fn rows(&self, from: u64, most: u64) -> RowIter<'_> {
+        let left = self.total.saturating_sub(from).min(most);
+        let from = from.saturating_add(self.plan.offset);
+        let source = match &self.rows {
+            Rows::All(bounds) => {
+                let mut scan = self.table().scan(*bounds, self.with_deleted);
+                scan.leave_out(from);
+                Source::Scan(scan)
+            }
+            Rows::Marked(marks) => {
+                let mark = marks.get(usize::try_from(from / MARK_EVERY).unwrap_or(usize::MAX));
+                let low = mark.map_or(Bound::Unbounded, |id| Bound::Included(*id));
+                let scan = self.table().scan(Bounds { low, ..Bounds::ALL }, self.with_deleted);
+                Source::Filtered(scan, from % MARK_EVERY)
+            }
+            Rows::Listed(ids) => {
+                let from = usize::try_from(from).unwrap_or(usize::MAX).min(ids.len());
+                Source::Listed(ids[from..].iter())
+            }
+        };
+        RowIter { cursor: self, source, left, scratch: String::new() }
+    }
+
+    /// The id of a row.
+    pub fn id(&self, row: RowRef<'_>) -> Id {
+        self.table().id_of(row)
+    }
+
+    /// The cell of a column; text that has to be made is written to `scratch`.
+    pub fn cell<'a>(&'a self, row: RowRef<'a>, column: usize, scratch: &'a mut String) -> Cell<'a> {
+        let column = &self.plan.columns[column];
+        if column.path.next.is_empty() {
+            return self.database.cell(self.schema(), column.object, row, column.field, scratch);
+        }
+        self.path_cell(&column.path, row, scratch)
+    }
+
+    /// The cell of another field of the row that a column's field is on: a part of an address.
+    pub fn part<'a>(&'a self, row: RowRef<'a>, column: usize, field: usize, scratch: &'a mut String) -> Cell<'a> {
+        match self.plan.columns[column].path.walk(&self.database, self.schema(), row, usize::MAX) {
+            Some((leaf, row)) => self.database.cell(self.schema(), leaf.object, row, field, scratch),
+            None => Cell::Null,
+        }
+    }
+
+    /// Object and id of the parent that a column's path has reached after `depth` relationships; nothing where
+    /// there is no parent.
+    pub fn ancestor(&self, row: RowRef<'_>, column: usize, depth: usize) -> Option<(usize, Id)> {
+        let (reached, row) = self.plan.columns[column].path.walk(&self.database, self.schema(), row, depth)?;
+        Some((reached.object, self.database.table(reached.object).id_of(row)))
+    }
+
+    pub(super) fn path_cell<'a>(&'a self, path: &super::Path, row: RowRef<'a>, scratch: &'a mut String) -> Cell<'a> {
+        match path.walk(&self.database, self.schema(), row, usize::MAX) {
+            Some((leaf, row)) => self.database.cell(self.schema(), leaf.object, row, leaf.field, scratch),
+            None => Cell::Null,
+        }
+    }
+
+    pub(super) fn table(&self) -> &Table {
+        self.database.table(self.plan.object)
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.plan.schema
+    }
+}
+
+fn is_deleted(row: RowRef<'_>) -> bool {
+    matches!(row, RowRef::Stored(row) if row.deleted)
+}
+
+/// Rows from a position on.
+pub struct RowIter<'a> {
+    cursor: &'a Cursor,
+    source: Source<'a>,
+    left: u64,
+    scratch: String,
+}
+
+enum Source<'a> {
+    Scan(Scan<'a>),
+    /// Rows that meet the filter, after leaving out so many.
+    Filtered(Scan<'a>, u64),
+    Listed(std::slice::Iter<'a, Id>),
+}
+
+impl<'a> Iterator for RowIter<'a> {
+    type Item = RowRef<'a>;
+
+    fn next(&mut self) -> Option<RowRef<'a>> {
+        if self.left == 0 {
+            return None;
+        }
+        let row = match &mut self.source {
+            Source::Scan(scan) => scan.next()?,
+            Source::Filtered(scan, leave_out) => loop {
+                let row = scan.next()?;
+                if self.cursor.holds(row, &mut self.scratch) {
+                    if *leave_out == 0 {
+                        break row;
+                    }
+                    *leave_out -= 1;
+                }
+            },
+            Source::Listed(ids) => {
+                let table = self.cursor.table();
+                ids.find_map(|id| table.find(*id))?
+            }
+        };
+        self.left -= 1;
+        Some(row)
+    }
+}

@@ -1,0 +1,70 @@
+//! ORDER BY.
+
+use std::cmp::Ordering;
+
+use super::Cursor;
+use super::plan::SortBy;
+use crate::value::{Id, Value};
+
+type Keyed = (Vec<Option<Value>>, Id);
+
+/// The ids in the order that was asked for; equal rows in the order of their ids. Where only the first `most`
+/// are wanted, no more than a multiple of that is held.
+pub(super) fn sorted(
+    cursor: &Cursor,
+    order: &[SortBy],
+    ids: impl Iterator<Item = Id>,
+    most: Option<u64>,
+) -> Vec<Id> {
+    let most = most.and_then(|most| usize::try_from(most).ok());
+    let held = most.map_or(usize::MAX, |most| most.saturating_mul(2).max(4_096));
+    let mut keyed: Vec<Keyed> = Vec::new();
+    let mut scratch = String::new();
+    for id in ids {
+        let Some(row) = cursor.table().find(id) else { continue };
+        let key = order
+            .iter()
+            .map(|by| match cursor.path_cell(&by.path, row, &mut scratch).to_value() {
+                Some(Value::Text(text)) => Some(Value::Text(text.to_lowercase().into())),
+                other => other,
+            })
+            .collect();
+        keyed.push((key, id));
+        if keyed.len() >= held {
+            keyed.sort_unstable_by(|a, b| compare(order, a, b));
+            keyed.truncate(most.unwrap_or(usize::MAX));
+        }
+    }
+    keyed.sort_unstable_by(|a, b| compare(order, a, b));
+    keyed.truncate(most.unwrap_or(usize::MAX));
+    keyed.into_iter().map(|(_, id)| id).collect()
+}
+
+fn compare(order: &[SortBy], a: &Keyed, b: &Keyed) -> Ordering {
+    for (by, (x, y)) in order.iter().zip(a.0.iter().zip(&b.0)) {
+        let ordering = match (x, y) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => if by.nulls_last { Ordering::Greater } else { Ordering::Less },
+            (Some(_), None) => if by.nulls_last { Ordering::Less } else { Ordering::Greater },
+            (Some(x), Some(y)) if by.descending => compare_values(y, x),
+            (Some(x), Some(y)) => compare_values(x, y),
+        };
+        if ordering != Ordering::Equal {
+            return ordering;
+        }
+    }
+    a.1.cmp(&b.1)
+}
+
+/// Both are of the field's type.
+fn compare_values(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Int(a), Value::Int(b)) | (Value::DateTime(a), Value::DateTime(b)) => a.cmp(b),
+        (Value::Number(a), Value::Number(b)) => a.cmp(b),
+        (Value::Date(a), Value::Date(b)) | (Value::Time(a), Value::Time(b)) => a.cmp(b),
+        (Value::Id(a), Value::Id(b)) => a.cmp(b),
+        _ => Ordering::Equal,
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::org::tests::{SCHEMA, org_with, small};
+use crate::org::Org;
+use crate::schema::View;
+
+fn open(org: &Org, text: &str, all: bool) -> Result<Cursor, SoqlError> {
+    let plan = Plan::of(&org.schema, &View::everything(), text)?;
+    Ok(Arc::new(plan).open(org.database.clone(), all))
+}
+
+/// The first column of every row, as text.
+fn column(org: &Org, text: &str, all: bool) -> Vec<String> {
+    let cursor = open(org, text, all).unwrap();
+    let mut scratch = String::new();
+    cursor.rows(0, u64::MAX).map(|row| show(cursor.cell(row, 0, &mut scratch))).collect()
+}
+
+fn show(cell: crate::value::Cell<'_>) -> String {
+    match cell {
+        crate::value::Cell::Text(text) => text.to_owned(),
+        crate::value::Cell::Null => "null".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn conditions() {
+    let org = small();
+    for (condition, expected) in [
+        ("Name = 'ACME'", vec!["Acme"]),
+        ("Name LIKE 'b%\"Inc_\"'", vec!["Bolt, \"Inc.\""]),
+        ("Name != 'Acme'", vec!["Bolt, \"Inc.\""]),
+        ("AnnualRevenue > 12.4 AND AnnualRevenue < 1e3", vec!["Bolt, \"Inc.\""]),
+        ("AnnualRevenue >= 1000 OR Industry IN ('food')", vec!["Acme", "Bolt, \"Inc.\""]),
+        ("Colors__c INCLUDES ('Red;Green', 'Blue')", vec!["Acme"]),
+        ("Colors__c EXCLUDES ('Red')", vec!["Bolt, \"Inc.\""]),
+        ("Since__c = null", vec!["Bolt, \"Inc.\""]),
+        ("Since__c = 2020-02-29", vec!["Acme"]),
+        ("Since__c < TODAY", vec!["Acme"]),
+        ("NOT (Industry = 'Energy')", vec!["Bolt, \"Inc.\""]),
+        ("Industry NOT IN ('Energy', 'Food')", vec![]),
+        ("Parent.Name = 'Acme'", vec!["Bolt, \"Inc.\""]),
+        ("Owner.Username = 'admin@acme.example' AND Id >= '0015g0000000002'", vec!["Bolt, \"Inc.\""]),
+        ("Id IN ('0015g0000000001AAA', '0015g0000000009')", vec!["Acme"]),
+        ("CreatedDate < 2020-01-01T00:01:30+00:00", vec!["Acme"]),
+    ] {
+        assert_eq!(column(&org, &format!("SELECT Name FROM Account WHERE {condition}"), false), expected, "{condition}");
+    }
+    assert_eq!(column(&org, "SELECT Name FROM Account WHERE IsDeleted = true", true), ["Gone"]);
+    assert_eq!(open(&org, "SELECT count() FROM Account", true).unwrap().total(), 3);
+}
+
+#[test]
+fn order_limit_and_parents() {
+    let org = small();
+    assert_eq!(column(&org, "SELECT Name FROM Account ORDER BY Name DESC", true), ["Gone", "Bolt, \"Inc.\"", "Acme"]);
+    assert_eq!(column(&org, "SELECT Name FROM Account ORDER BY AnnualRevenue LIMIT 2", true), ["Gone", "Bolt, \"Inc.\""]);
+    let last = "SELECT Name FROM Account ORDER BY AnnualRevenue NULLS LAST LIMIT 1 OFFSET 1";
+    assert_eq!(column(&org, last, true), ["Acme"]);
+    assert_eq!(column(&org, "SELECT Account.Parent.Name FROM Contact", false), ["null", "Acme"]);
+    assert_eq!(column(&org, "SELECT c.account.name FROM Contact c ORDER BY Id DESC LIMIT 1", false), ["Bolt, \"Inc.\""]);
+    let cursor = open(&org, "SELECT account.parent.name, Owner.Name FROM Contact", false).unwrap();
+    assert_eq!(cursor.columns()[0].name, "Account.Parent.Name");
+    let rows: Vec<_> = cursor.rows(0, 10).collect();
+    let (object, id) = cursor.ancestor(rows[1], 0, 1).unwrap();
+    assert_eq!((org.schema.object(object).name.as_str(), id.to_string().as_str()), ("Account", "0015g0000000002AAA"));
+    assert_eq!(cursor.ancestor(rows[0], 0, 2), None);
+}
+
+#[test]
+fn errors_in_the_words_of_salesforce() {
+    let org = small();
+    for (text, code, message) in [
+        ("SELECT Id, Foo FROM Account", "INVALID_FIELD", "No such column 'Foo' on entity 'Account'."),
+        ("SELECT Id FROM Foo", "INVALID_TYPE", "sObject type 'Foo' is not supported."),
+        ("SELECT Boss.Name FROM Account", "INVALID_FIELD", "Didn't understand relationship 'Boss' in field path."),
+        ("SELECT Id FROM Account WHERE Name = 3", "INVALID_FIELD", "must be of type string and should be enclosed"),
+        ("SELECT Id FROM Account WHERE CreatedDate > '2020'", "INVALID_FIELD", "must be of type dateTime and should not"),
+        ("SELECT Id FROM Account WHERE Id = 'x'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID field: x"),
+        ("SELECT Id FROM Account WHERE Description = 'x'", "INVALID_FIELD", "'Description' can not be filtered in a query call"),
+        ("SELECT Id FROM Account ORDER BY Place__c", "MALFORMED_QUERY", "'Place__c' can not be sorted in a query call"),
+        ("SELECT Id, id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
+        ("SELECT FIELDS(ALL) FROM Account", "MALFORMED_QUERY", "must have a LIMIT of at most 200"),
+    ] {
+        let error = open(&org, text, false).map(|_| ()).unwrap_err();
+        assert_eq!(error.code, code, "{text}: {error}");
+        assert!(error.message.contains(message), "{text}: {error}");
+    }
+}
+
+#[test]
+fn hidden_is_as_if_it_were_not_there() {
+    let yaml = "name: A\nusers: [{username: u, hiddenFields: [Contact.Birthdate], hiddenObjects: [Account]}]\n";
+    let org = org_with(&[("org.yaml", yaml), ("schema.yaml", SCHEMA)], &[]).unwrap();
+    let view = org.view(org.user("u").unwrap());
+    let error = |text: &str| Plan::of(&org.schema, &view, text).map(|_| ()).unwrap_err();
+    let (hidden, unknown) = (error("SELECT Birthdate FROM Contact"), error("SELECT Birthdata FROM Contact"));
+    assert_eq!(hidden.to_string().replace("Birthdate", "Birthdata"), unknown.to_string());
+    assert_eq!(error("SELECT Id FROM Account").code, "INVALID_TYPE");
+    assert_eq!(error("SELECT Account.Name FROM Contact").code, "INVALID_FIELD");
+    let contact = org.schema.find("Contact").unwrap();
+    let described = org.schema.describe(contact, &view, "62.0").to_string();
+    assert!(!described.contains("Birthdate") && !described.contains("[\"Account\"]"));
+    assert!(!org.schema.describe_global(&view, "62.0").to_string().contains("\"Account\""));
+}
+
+#[test]
+fn pages_join_to_the_whole() {
+    let org = org_with(&[("schema.yaml", SCHEMA)], &[("Account", 10_000)]).unwrap();
+    for text in [
+        "SELECT Id FROM Account",
+        "SELECT Id FROM Account WHERE Industry = 'Energy'",
+        "SELECT Id FROM Account WHERE Industry = 'Energy' LIMIT 3000 OFFSET 7",
+        "SELECT Id FROM Account ORDER BY AnnualRevenue LIMIT 5000",
+        "SELECT Id FROM Account WHERE Id > '0015g0000G8' ",
+    ] {
+        let text = text.replace("'0015g0000G8'", "'0015g00000F0000'");
+        let cursor = open(&org, &text, false).unwrap();
+        let ids = |from, most| cursor.rows(from, most).map(|row| cursor.id(row)).collect::<Vec<_>>();
+        let whole = ids(0, u64::MAX);
+        assert_eq!(whole.len() as u64, cursor.total(), "{text}");
+        let paged: Vec<_> = (0..cursor.total()).step_by(700).flat_map(|from| ids(from, 700)).collect();
+        assert_eq!(paged, whole, "{text}");
+        assert!(cursor.total() > 0, "{text}");
+    }
+}
