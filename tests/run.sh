@@ -62,7 +62,7 @@ cluster() {
     return
   fi
   local started=
-  [ -e /var/lib/orgkeep-testbed/pid ] || started=yes
+  "$cluster" exec true 2>/dev/null || started=yes
   step "cluster: up" "$cluster" up || return
   step "cluster: chart" chart_on_cluster
   step "cluster: scenarios" tests/scenarios/run.sh

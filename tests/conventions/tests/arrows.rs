@@ -29,7 +29,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // a second opinion on Salesforce: sharing code with the client would share its mistakes
     ("orgkeep-simulator", &[]),
     ("orgkeep-conventions", &["orgkeep-core", "orgkeep-api"]),
-    ("orgkeep-scenarios", &["orgkeep-core", "orgkeep-api"]),
 ];
 
 /// What the pure domain does without.
