@@ -27,6 +27,8 @@
 //! let plan: Plan = run.put_plan(&plan).await?;            // the one that counts; run.plan().await? -> Option<Plan>
 //! let attempt = run.begin_attempt().await?;               // Attempt: Clone; unique for this process
 //! let key: DataKey = run.data_key("Account").await?;      // key.bytes(): Option<&[u8; 32]>, key.footer_metadata()
+//! let writer = codec::PartWriter::new(&schema, key.part_key().as_ref(), codec::Settings::default())?;
+//! let part: Part = attempt.put_encoded("Account", "0001", writer_part, &key).await?;       // of the codec, or
 //! let part: Part = attempt.put_part("Account", "0001", bytes, rows, &key, Some(IdRange { min, max })).await?;
 //! let mut upload = attempt.upload("Account", "0001").await?;         // or streaming:
 //! upload.write(bytes).await?; let part = upload.finish(rows, &key, ids).await?;   // stored bytes are compared
@@ -45,6 +47,7 @@
 //! line.manifest("7").await? -> Manifest                   vault.find_snapshot("latest" | "7" | "<line>/7").await?
 //! vault.state(&manifest, "Account").await? -> State       vault.open_key(&part) -> Result<DataKey>
 //! vault.ids(&part) -> Result<Option<IdRange>>             vault.storage() -> &Arc<dyn Storage>
+//! vault.rows(&manifest, "Account", fields).await? -> read::Rows         // blocks when read: spawn_blocking
 //! verify::verify(&vault, &verify::Options { full, expect, line }).await? -> verify::Report { problems, .. }
 //! error.reason() -> Reason
 //! ```
@@ -63,6 +66,7 @@ mod lease;
 mod line;
 mod manifest;
 pub mod read;
+mod rows;
 mod state;
 pub mod storage;
 mod vault;

@@ -1,0 +1,160 @@
+//! What one attempt of a run writes: parts, journal entries, states. All of it bears the attempt's number.
+
+use bytes::Bytes;
+use orgkeep_core::run::Outcome;
+use orgkeep_core::schema::ObjectSchema;
+
+use crate::canonical;
+use crate::digest;
+use crate::error::{Result, VaultError};
+use crate::journal::{PageEntry, Run, ShardRecord};
+use crate::keys::DataKey;
+use crate::layout::{self, FORMAT_VERSION};
+use crate::manifest::FileRef;
+use crate::state::{IdRange, Part, State, StateRef};
+use crate::storage::Upload;
+use crate::vault::to_bytes;
+
+/// A process at work on a run. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    run: Run,
+    number: u32,
+}
+
+/// A part on its way into the vault. Dropped without `finish`, it never was.
+pub struct PartUpload {
+    attempt: Attempt,
+    path: String,
+    upload: Box<dyn Upload>,
+}
+
+impl Attempt {
+    pub(crate) fn new(run: Run, number: u32) -> Self {
+        Self { run, number }
+    }
+
+    /// The run.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Number of this attempt in its run, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn folder(&self, object: &str) -> Result<String> {
+        let object = layout::name(object)?;
+        Ok(layout::object_folder(self.run.line().id(), object, self.run.id(), self.number))
+    }
+
+    /// Begins a part of an object; `name` is unique in this attempt.
+    pub async fn upload(&self, object: &str, name: &str) -> Result<PartUpload> {
+        let vault = self.run.line().vault();
+        vault.check_writable()?;
+        let path = format!("{}/{}.parquet", self.folder(object)?, layout::name(name)?);
+        let upload = vault.storage().upload(&path).await?;
+        Ok(PartUpload { attempt: self.clone(), path, upload })
+    }
+
+    /// Writes a whole part.
+    pub async fn put_part(
+        &self,
+        object: &str,
+        name: &str,
+        bytes: Bytes,
+        rows: u64,
+        key: &DataKey,
+        ids: Option<IdRange>,
+    ) -> Result<Part> {
+        let mut upload = self.upload(object, name).await?;
+        upload.write(bytes).await?;
+        upload.finish(rows, key, ids).await
+    }
+
+    /// Notes a page whose parts stand, and says the entry that counts: an earlier attempt may have been there.
+    pub async fn note_page(&self, object: &str, mut entry: PageEntry) -> Result<PageEntry> {
+        entry.attempt = self.number;
+        let path = self.run.page_path(object, entry.page)?;
+        self.run.line().vault().put_or_read(&path, &entry).await
+    }
+
+    /// Records a shard as done, and says the record that counts.
+    pub async fn put_shard(&self, mut record: ShardRecord) -> Result<ShardRecord> {
+        record.attempt = self.number;
+        let path = self.run.shard_path(&record.object)?;
+        self.run.line().vault().put_or_read(&path, &record).await
+    }
+
+    /// Writes the state of an object: the files that make it up, base first.
+    pub async fn put_state(&self, object: &str, schema: &ObjectSchema, parts: Vec<Part>) -> Result<StateRef> {
+        let vault = self.run.line().vault();
+        let folder = self.folder(object)?;
+        let state = State {
+            format_version: FORMAT_VERSION,
+            kind: "state".to_owned(),
+            vault_id: vault.id().to_owned(),
+            line_id: self.run.line().id().to_owned(),
+            object: object.to_owned(),
+            run_id: self.run.id().to_owned(),
+            attempt: self.number,
+            rows: parts.iter().map(|part| part.rows).sum(),
+            schema: schema.clone(),
+            schema_digest: digest::named(&canonical::to_vec(schema)?),
+            parts,
+        };
+        let bytes = to_bytes(&state)?;
+        let file = FileRef {
+            path: format!("{folder}/state.json"),
+            size: bytes.len() as u64,
+            sha256: digest::sha256(&bytes),
+        };
+        if !vault.put_once(&file.path, bytes).await? {
+            return Err(VaultError::internal(format!("{} was written twice, differently", file.path)));
+        }
+        let own = format!("{}/objects/{object}/{}.", layout::line(&state.line_id), self.run.id());
+        let own_bytes: u64 = state.parts.iter().filter(|p| p.path.starts_with(&own)).map(|p| p.size).sum();
+        Ok(StateRef {
+            object: state.object,
+            rows: state.rows,
+            schema_digest: state.schema_digest,
+            new_bytes: own_bytes + file.size,
+            parts: state.parts.iter().map(Part::file).collect(),
+            file,
+        })
+    }
+
+    /// Leaves the attempt's last word.
+    pub async fn put_record(&self, outcome: &Outcome) -> Result<()> {
+        let path = self.run.path(&format!("records/{:06}.json", self.number));
+        self.run.line().vault().put_or_read(&path, outcome).await.map(drop)
+    }
+}
+
+impl PartUpload {
+    /// More bytes of the file.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        Ok(self.upload.write(bytes).await?)
+    }
+
+    /// Makes the file; what is stored is compared with what was sent, by the storage or by reading it back.
+    pub async fn finish(self, rows: u64, key: &DataKey, ids: Option<IdRange>) -> Result<Part> {
+        let stored = self.upload.finish().await?;
+        let mut part = Part {
+            path: self.path,
+            size: stored.size,
+            sha256: stored.sha256,
+            rows,
+            wrapped_key: key.wrapped().to_owned(),
+            ..Part::default()
+        };
+        if !stored.compared
+            && let Some(why) = self.attempt.run.line().vault().compare(&part.file()).await?
+        {
+            return Err(VaultError::corrupted(part.path, why));
+        }
+        part.set_ids(key, ids)?;
+        Ok(part)
+    }
+}

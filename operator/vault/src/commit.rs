@@ -1,0 +1,153 @@
+//! The commit: one conditional put that makes a snapshot be.
+
+use std::collections::BTreeMap;
+
+use orgkeep_core::run::{Completeness, Counts, OrgFacts, Phase, SnapshotFacts};
+
+use crate::attempt::Attempt;
+use crate::error::{Result, VaultError};
+use crate::journal::Run;
+use crate::layout::FORMAT_VERSION;
+use crate::lease::Lease;
+use crate::line::Line;
+use crate::manifest::{FileRef, Manifest, ObjectEntry, ParentRef, Totals};
+use crate::vault::now;
+
+/// Tries at a number; each loss means that another was committed meanwhile.
+const TRIES: usize = 16;
+
+/// What a run has to say of its snapshot.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Name of the Snapshot object.
+    pub snapshot_name: String,
+    /// `Succeeded` or `PartiallySucceeded`.
+    pub phase: Phase,
+    /// RFC 3339, UTC.
+    pub start_time: String,
+    /// The org.
+    pub org: OrgFacts,
+    /// What was counted.
+    pub counts: Counts,
+    /// Expected against captured.
+    pub completeness: Completeness,
+    /// Calls made to the org.
+    pub api_calls: u64,
+    /// The objects.
+    pub objects: Vec<ObjectEntry>,
+}
+
+/// A snapshot that stands.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Where.
+    pub facts: SnapshotFacts,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
+impl From<Manifest> for Committed {
+    fn from(manifest: Manifest) -> Self {
+        let facts = SnapshotFacts {
+            line_id: manifest.line_id.clone(),
+            snapshot_id: manifest.snapshot_id(),
+            manifest_digest: manifest.digest.clone(),
+            size_bytes: manifest.size_bytes,
+        };
+        Self { facts, manifest }
+    }
+}
+
+impl Line {
+    /// Commits a snapshot. A run commits once: where an earlier attempt came so far, its snapshot is the result.
+    pub async fn commit(&self, lease: &mut Lease, attempt: &Attempt, draft: Draft) -> Result<Committed> {
+        let mut files: BTreeMap<String, FileRef> = BTreeMap::new();
+        for object in &draft.objects {
+            for file in object.state.iter().chain(&object.parts) {
+                files.insert(file.path.clone(), file.clone());
+            }
+        }
+        let mut manifest = Manifest {
+            format_version: FORMAT_VERSION,
+            kind: "snapshot".to_owned(),
+            vault_id: self.vault().id().to_owned(),
+            line_id: self.id().to_owned(),
+            run_id: attempt.run().id().to_owned(),
+            attempt: attempt.number(),
+            owner: self.owner().clone(),
+            snapshot_name: draft.snapshot_name,
+            phase: draft.phase.as_str().to_owned(),
+            start_time: draft.start_time,
+            completion_time: now(),
+            org: draft.org,
+            counts: draft.counts,
+            completeness: draft.completeness,
+            api_calls: draft.api_calls,
+            size_bytes: draft.objects.iter().map(|object| object.new_bytes).sum(),
+            objects: draft.objects,
+            files: files.into_values().collect(),
+            written_by: concat!("orgkeep ", env!("CARGO_PKG_VERSION")).to_owned(),
+            ..Manifest::default()
+        };
+        manifest.objects.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(committed) = attempt.run().committed().await? {
+            return Ok(committed);
+        }
+        for tries in 0..TRIES {
+            lease.renew().await?;
+            if tries > 0 {
+                self.check_files(&manifest).await?;
+            }
+            let next = self.numbers().await?.last().map_or(1, |last| last + 1);
+            let parent = self.latest().await?;
+            manifest.seq = next;
+            manifest.totals = Totals {
+                snapshots: parent.as_ref().map_or(0, |parent| parent.totals.snapshots) + 1,
+                bytes: parent.as_ref().map_or(0, |parent| parent.totals.bytes) + manifest.size_bytes,
+            };
+            manifest.parent = parent.map(|parent| ParentRef { seq: parent.seq, digest: parent.digest });
+            // A parent that was committed after the numbers were read would stand above its child.
+            if manifest.parent.as_ref().is_some_and(|parent| parent.seq >= next) {
+                continue;
+            }
+            let bytes = manifest.sign(self.vault().keys())?;
+            if self.vault().put_once(&manifest.path(), bytes.into()).await? {
+                tracing::info!(line = self.id(), seq = next, digest = manifest.digest, "committed");
+                return Ok(manifest.into());
+            }
+            let winner = self.read_number(next).await?;
+            if !winner.is_void() && winner.run_id == manifest.run_id {
+                return Ok(winner.into());
+            }
+        }
+        Err(VaultError::LineBusy {
+            line: self.id().to_owned(),
+            run: "of others".to_owned(),
+            until: "they are done".to_owned(),
+        })
+    }
+
+    /// Whoever lost a number may have been thought dead: a collection may have swept what it names.
+    async fn check_files(&self, manifest: &Manifest) -> Result<()> {
+        for file in &manifest.files {
+            let size = self.vault().storage().head(&file.path).await?;
+            if size != file.size {
+                return Err(VaultError::corrupted(&file.path, format!("it has {size} bytes, not {}", file.size)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    /// The snapshot of this run, if one was committed.
+    pub async fn committed(&self) -> Result<Option<Committed>> {
+        for seq in self.line().numbers().await?.into_iter().rev() {
+            let manifest = self.line().read_number(seq).await?;
+            if !manifest.is_void() && manifest.run_id == self.id() {
+                return Ok(Some(manifest.into()));
+            }
+        }
+        Ok(None)
+    }
+}

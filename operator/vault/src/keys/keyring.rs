@@ -1,0 +1,114 @@
+//! The keys of an opened vault.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use zeroize::Zeroizing;
+
+use super::DataKey;
+use super::envelope::{Secret, derive, open, open_secret, random, seal};
+use crate::error::{Result, VaultError};
+
+/// Root key and signing key of an opened vault.
+pub(crate) struct Keyring {
+    vault_id: String,
+    root: Option<Secret>,
+    signer: Ed25519KeyPair,
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyring").field("vault_id", &self.vault_id).finish_non_exhaustive()
+    }
+}
+
+impl Keyring {
+    /// Keys of a new vault, and the private signing key as `vault.json` holds it.
+    pub(crate) fn create(vault_id: &str, root: Option<Secret>) -> Result<(Self, String)> {
+        let seed: Secret = Zeroizing::new(random()?);
+        let stored = match &root {
+            Some(root) => seal(&derive(root.as_ref(), vault_id, "signing key")?, vault_id, seed.as_ref())?,
+            None => BASE64.encode(seed.as_slice()),
+        };
+        Ok((Self { vault_id: vault_id.to_owned(), root, signer: signer(&seed)? }, stored))
+    }
+
+    /// Keys of a vault that exists; `None` if the private signing key does not open.
+    pub(crate) fn open(vault_id: &str, root: Option<Secret>, stored: &str) -> Result<Option<Self>> {
+        let seed = match &root {
+            Some(root) => open_secret(&derive(root.as_ref(), vault_id, "signing key")?, vault_id, stored)?,
+            None => BASE64
+                .decode(stored)
+                .ok()
+                .and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok())
+                .map(Zeroizing::new),
+        };
+        let Some(seed) = seed else { return Ok(None) };
+        Ok(Some(Self { vault_id: vault_id.to_owned(), root, signer: signer(&seed)? }))
+    }
+
+    pub(crate) fn root(&self) -> Option<&Secret> {
+        self.root.as_ref()
+    }
+
+    pub(crate) fn public(&self) -> String {
+        BASE64.encode(self.signer.public_key().as_ref())
+    }
+
+    pub(crate) fn sign(&self, bytes: &[u8]) -> String {
+        BASE64.encode(self.signer.sign(bytes).as_ref())
+    }
+
+    /// A new data key.
+    pub(crate) fn new_data_key(&self) -> Result<DataKey> {
+        let Some(root) = &self.root else {
+            return Ok(DataKey { secret: None, wrapped: String::new(), vault_id: self.vault_id.clone() });
+        };
+        let secret: Secret = Zeroizing::new(random()?);
+        let wrapped =
+            seal(&derive(root.as_ref(), &self.vault_id, "data keys")?, &self.vault_id, secret.as_ref())?;
+        Ok(DataKey { secret: Some(secret), wrapped, vault_id: self.vault_id.clone() })
+    }
+
+    /// A data key as a state names it.
+    pub(crate) fn open_data_key(&self, file: &str, wrapped: &str) -> Result<DataKey> {
+        let secret = match (&self.root, wrapped.is_empty()) {
+            (None, true) => None,
+            (Some(root), false) => Some(
+                open_secret(&derive(root.as_ref(), &self.vault_id, "data keys")?, &self.vault_id, wrapped)?
+                    .ok_or_else(|| VaultError::corrupted(file, "its data key does not open"))?,
+            ),
+            (Some(_), true) => return Err(VaultError::corrupted(file, "it names no data key")),
+            (None, false) => return Err(VaultError::corrupted(file, "encrypted, in a vault without encryption")),
+        };
+        Ok(DataKey { secret, wrapped: wrapped.to_owned(), vault_id: self.vault_id.clone() })
+    }
+}
+
+impl DataKey {
+    /// Seals a value that belongs to a file.
+    pub(crate) fn seal_value(&self, file: &str, value: &[u8]) -> Result<Option<String>> {
+        let Some(secret) = &self.secret else { return Ok(None) };
+        Ok(Some(seal(&derive(secret.as_ref(), &self.vault_id, "values")?, file, value)?))
+    }
+
+    /// Opens a value that belongs to a file.
+    pub(crate) fn open_value(&self, file: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>> {
+        let Some(secret) = &self.secret else {
+            return Err(VaultError::corrupted(file, "a sealed value, and no key"));
+        };
+        open(&derive(secret.as_ref(), &self.vault_id, "values")?, file, sealed)?
+            .ok_or_else(|| VaultError::corrupted(file, "a sealed value does not open"))
+    }
+}
+
+fn signer(seed: &Secret) -> Result<Ed25519KeyPair> {
+    Ed25519KeyPair::from_seed_unchecked(seed.as_ref())
+        .map_err(|_| VaultError::internal("the signing key is not one of Ed25519"))
+}
+
+/// Whether a signature is of these bytes by this public key (both base64).
+pub(crate) fn verify_signature(public: &str, bytes: &[u8], signature: &str) -> bool {
+    let (Ok(public), Ok(signature)) = (BASE64.decode(public), BASE64.decode(signature)) else { return false };
+    UnparsedPublicKey::new(&ED25519, public).verify(bytes, &signature).is_ok()
+}

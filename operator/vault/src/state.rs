@@ -1,0 +1,145 @@
+//! The state of an object at a snapshot: the files that make it up, and the schema that they were written by.
+
+use orgkeep_core::schema::ObjectSchema;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::{Result, VaultError};
+use crate::keys::DataKey;
+use crate::layout::FORMAT_VERSION;
+use crate::manifest::FileRef;
+
+/// Which rows a file holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartKind {
+    /// The rows of a range of keys as they were.
+    #[default]
+    Base,
+    /// Changes on top of the base and earlier deltas.
+    Delta,
+}
+
+/// The least and the greatest Id in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRange {
+    /// Least, by the bytes of the 18 characters.
+    pub min: String,
+    /// Greatest.
+    pub max: String,
+}
+
+/// One Parquet file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Part {
+    /// Path in the vault.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Hex of the SHA-256 of its bytes.
+    pub sha256: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Base or delta.
+    pub kind: PartKind,
+    /// Its data key as the vault wraps it; empty without encryption.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub wrapped_key: String,
+    /// Least and greatest Id as JSON `{"min", "max"}`, sealed with the data key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed_ids: Option<String>,
+    /// The same in a vault without encryption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<IdRange>,
+}
+
+impl Part {
+    /// Notes the range of Ids, sealed if the vault is encrypted.
+    pub(crate) fn set_ids(&mut self, key: &DataKey, ids: Option<IdRange>) -> Result<()> {
+        let Some(ids) = ids else { return Ok(()) };
+        let text = Zeroizing::new(serde_json::to_vec(&ids).map_err(|e| VaultError::internal(e.to_string()))?);
+        match key.seal_value(&self.path, &text)? {
+            Some(sealed) => self.sealed_ids = Some(sealed),
+            None => self.ids = Some(ids),
+        }
+        Ok(())
+    }
+
+    /// The range of Ids, if one was noted.
+    pub(crate) fn open_ids(&self, key: &DataKey) -> Result<Option<IdRange>> {
+        let Some(sealed) = &self.sealed_ids else { return Ok(self.ids.clone()) };
+        let opened = key.open_value(&self.path, sealed)?;
+        serde_json::from_slice(&opened)
+            .map(Some)
+            .map_err(|_| VaultError::corrupted(&self.path, "its range of Ids is not one"))
+    }
+
+    /// The file as a manifest names it.
+    pub fn file(&self) -> FileRef {
+        FileRef { path: self.path.clone(), size: self.size, sha256: self.sha256.clone() }
+    }
+}
+
+/// The files that make up an object, base first, then deltas in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// Version of the layout.
+    pub format_version: u32,
+    /// Always `state`.
+    pub kind: String,
+    /// The vault.
+    pub vault_id: String,
+    /// The line.
+    pub line_id: String,
+    /// API name of the object.
+    pub object: String,
+    /// Run that wrote this state.
+    pub run_id: String,
+    /// Attempt of that run.
+    pub attempt: u32,
+    /// Rows, after deltas are merged.
+    pub rows: u64,
+    /// The object's schema: every field that was queried, in this order; what is not in here was not queried.
+    pub schema: ObjectSchema,
+    /// `sha256:…` of the schema's canonical JSON.
+    pub schema_digest: String,
+    /// The files.
+    pub parts: Vec<Part>,
+}
+
+impl State {
+    pub(crate) fn check(&self, path: &str) -> Result<()> {
+        check_version(path, self.format_version)?;
+        if self.kind != "state" {
+            return Err(VaultError::corrupted(path, format!("it is a {:?}, not a state", self.kind)));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what a newer version wrote.
+pub(crate) fn check_version(file: &str, found: u32) -> Result<()> {
+    if found > FORMAT_VERSION {
+        return Err(VaultError::FormatUnsupported { file: file.to_owned(), found, known: FORMAT_VERSION });
+    }
+    Ok(())
+}
+
+/// A state that stands, with what a manifest has to say of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateRef {
+    /// The object.
+    pub object: String,
+    /// The state's file.
+    pub file: FileRef,
+    /// Rows.
+    pub rows: u64,
+    /// `sha256:…` of the schema.
+    pub schema_digest: String,
+    /// The parts that it names.
+    pub parts: Vec<FileRef>,
+    /// Bytes of the state and of those parts that this run wrote.
+    pub new_bytes: u64,
+}

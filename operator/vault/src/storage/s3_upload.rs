@@ -1,0 +1,197 @@
+//! A file on its way into a bucket: one put if it is small, a multipart upload if not.
+//!
+//! At most one part is on its way while the next one is gathered, so that a writer's memory stays bounded.
+
+use async_trait::async_trait;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
+
+use super::s3::{S3, refusal, sha256_base64};
+use super::{StorageError, StorageErrorKind, StorageResult, Stored, Upload};
+use crate::digest::Running;
+
+/// Size of a part of a multipart upload; 10,000 of them are allowed.
+const PART: usize = 8 << 20;
+
+pub(super) struct S3Upload {
+    s3: S3,
+    path: String,
+    gathered: BytesMut,
+    running: Running,
+    multipart: Option<Multipart>,
+}
+
+struct Multipart {
+    s3: S3,
+    path: String,
+    id: String,
+    done: Vec<CompletedPart>,
+    next: i32,
+    under_way: Option<JoinHandle<StorageResult<(CompletedPart, bool)>>>,
+    confirmed: bool,
+    finished: bool,
+}
+
+impl S3Upload {
+    pub(super) fn new(s3: S3, path: &str) -> Self {
+        Self { s3, path: path.to_owned(), gathered: BytesMut::new(), running: Running::new(), multipart: None }
+    }
+
+    async fn send_part(&mut self, bytes: Bytes) -> StorageResult<()> {
+        let multipart = match &mut self.multipart {
+            Some(multipart) => multipart,
+            none => none.insert(Multipart::begin(self.s3.clone(), &self.path).await?),
+        };
+        multipart.send(bytes).await
+    }
+}
+
+impl Multipart {
+    async fn begin(s3: S3, path: &str) -> StorageResult<Self> {
+        let answer = s3
+            .client
+            .create_multipart_upload()
+            .bucket(&s3.bucket)
+            .key(s3.key(path))
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .send()
+            .await
+            .map_err(|error| refusal(path, &error))?;
+        let id = answer.upload_id().unwrap_or_default().to_owned();
+        if id.is_empty() {
+            return Err(StorageError::new(StorageErrorKind::Unreachable, path, "a multipart upload without an id"));
+        }
+        Ok(Self {
+            s3,
+            path: path.to_owned(),
+            id,
+            done: Vec::new(),
+            next: 1,
+            under_way: None,
+            confirmed: true,
+            finished: false,
+        })
+    }
+
+    async fn settle(&mut self) -> StorageResult<()> {
+        if let Some(task) = self.under_way.take() {
+            let (part, confirmed) = task.await.map_err(|error| {
+                StorageError::new(StorageErrorKind::Unreachable, &self.path, error.to_string())
+            })??;
+            self.done.push(part);
+            self.confirmed &= confirmed;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, bytes: Bytes) -> StorageResult<()> {
+        self.settle().await?;
+        let number = self.next;
+        self.next += 1;
+        let digest = sha256_base64(&bytes);
+        let request = self
+            .s3
+            .client
+            .upload_part()
+            .bucket(&self.s3.bucket)
+            .key(self.s3.key(&self.path))
+            .upload_id(&self.id)
+            .part_number(number)
+            .checksum_sha256(&digest)
+            .body(ByteStream::from(bytes));
+        let path = self.path.clone();
+        self.under_way = Some(tokio::spawn(async move {
+            let answer = request.send().await.map_err(|error| refusal(&path, &error))?;
+            let confirmed = answer.checksum_sha256() == Some(digest.as_str());
+            let part = CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(answer.e_tag().map(str::to_owned))
+                .checksum_sha256(digest)
+                .build();
+            Ok((part, confirmed))
+        }));
+        Ok(())
+    }
+
+    async fn complete(mut self) -> StorageResult<bool> {
+        self.settle().await?;
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.done))).build();
+        self.s3
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.s3.bucket)
+            .key(self.s3.key(&self.path))
+            .upload_id(&self.id)
+            .if_none_match("*")
+            .multipart_upload(parts)
+            .send()
+            .await
+            .map_err(|error| {
+                let error = refusal(&self.path, &error);
+                if error.kind == StorageErrorKind::Conflict {
+                    return StorageError { kind: StorageErrorKind::AlreadyExists, ..error };
+                }
+                error
+            })?;
+        self.finished = true;
+        Ok(self.confirmed)
+    }
+}
+
+impl Drop for Multipart {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        if let Some(task) = self.under_way.take() {
+            task.abort();
+        }
+        // Best effort: what this misses, the bucket's rule on unfinished uploads takes away.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let request = self
+                .s3
+                .client
+                .abort_multipart_upload()
+                .bucket(&self.s3.bucket)
+                .key(self.s3.key(&self.path))
+                .upload_id(&self.id);
+            runtime.spawn(async move { request.send().await.map(drop) });
+        }
+    }
+}
+
+#[async_trait]
+impl Upload for S3Upload {
+    async fn write(&mut self, bytes: Bytes) -> StorageResult<()> {
+        self.running.update(&bytes);
+        self.gathered.extend_from_slice(&bytes);
+        while self.gathered.len() > PART {
+            let part = self.gathered.split_to(PART).freeze();
+            self.send_part(part).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> StorageResult<Stored> {
+        let rest = std::mem::take(&mut self.gathered).freeze();
+        let confirmed = if self.multipart.is_none() {
+            match self.s3.put(&self.path, None, rest).await {
+                Ok((_, confirmed)) => confirmed,
+                Err(error) if error.kind == StorageErrorKind::Conflict => {
+                    return Err(StorageError { kind: StorageErrorKind::AlreadyExists, ..error });
+                }
+                Err(error) => return Err(error),
+            }
+        } else {
+            self.send_part(rest).await?;
+            match self.multipart.take() {
+                Some(multipart) => multipart.complete().await?,
+                None => false,
+            }
+        };
+        let (size, sha256) = std::mem::replace(&mut self.running, Running::new()).finish();
+        Ok(Stored { size, sha256, compared: confirmed })
+    }
+}

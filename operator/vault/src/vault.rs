@@ -1,0 +1,346 @@
+//! A vault: made once, opened with a key, and what everything in it shares.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::canonical;
+use crate::digest::Running;
+use crate::error::{Result, VaultError};
+use crate::keys::envelope::random;
+use crate::keys::{Access, DataKey, Key, Keyring, Recipient, unwrap_root, wrap_missing};
+use crate::layout::{self, FORMAT_VERSION, VAULT};
+use crate::manifest::{FileRef, Manifest};
+use crate::state::{IdRange, Part, State, check_version};
+use crate::storage::{Storage, StorageError, StorageErrorKind, Version};
+
+/// Tries at a document that others write at the same time.
+const TRIES: usize = 5;
+/// Bytes read at a time when a file is compared with its digest.
+const CHUNK: u64 = 8 << 20;
+/// Word for vaults with encryption in `vault.json`.
+const ENCRYPTED: &str = "AES-256-GCM";
+/// Word for vaults without.
+const CLEAR: &str = "none";
+
+/// `vault.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VaultDocument {
+    format_version: u32,
+    kind: String,
+    vault_id: String,
+    created_at: String,
+    encryption: String,
+    /// Public half, base64.
+    signing_key: String,
+    /// Private half: sealed by the root key, or in the clear where nothing is encrypted.
+    signing_key_private: String,
+    recipients: Vec<Recipient>,
+}
+
+/// An opened vault. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Vault(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    storage: Arc<dyn Storage>,
+    id: String,
+    public: String,
+    recovery_recipients: u32,
+    keys: Keyring,
+    writable: bool,
+}
+
+/// The time as documents write it.
+pub(crate) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+impl Vault {
+    /// Opens the vault there, or makes one. Recipients that it does not have yet are added.
+    pub async fn create_or_open(storage: Arc<dyn Storage>, access: &Access) -> Result<Self> {
+        for _ in 0..TRIES {
+            let result = match storage.read_mutable(VAULT).await? {
+                Some((bytes, version)) => Self::open_writable(&storage, access, &bytes, &version).await,
+                None => Self::create(&storage, access).await,
+            };
+            match result {
+                Err(VaultError::Storage(error)) if error.kind == StorageErrorKind::Conflict => {}
+                other => return other,
+            }
+        }
+        Err(StorageError::new(StorageErrorKind::Unreachable, VAULT, "others keep changing it").into())
+    }
+
+    /// Opens the vault there, and writes nothing.
+    pub async fn open_read_only(storage: Arc<dyn Storage>, access: &Access) -> Result<Self> {
+        let Some((bytes, _)) = storage.read_mutable(VAULT).await? else {
+            return Err(VaultError::NoVault(storage.describe()));
+        };
+        let document = read_document(&bytes)?;
+        Self::open(storage, access, &document, false)
+    }
+
+    async fn create(storage: &Arc<dyn Storage>, access: &Access) -> Result<Self> {
+        if !storage.list_folders(layout::LINES).await?.is_empty() {
+            return Err(VaultError::corrupted(VAULT, "it is missing, though there are lines"));
+        }
+        if let Some(pinned) = &access.signing_key {
+            return Err(VaultError::corrupted(
+                VAULT,
+                format!("it is missing, though a vault with signing key {pinned} was here"),
+            ));
+        }
+        if access.key.is_none() && !access.recipients.is_empty() {
+            return Err(VaultError::InvalidKey("recipients need an encryption key".to_owned()));
+        }
+        let vault_id = format!("v-{}", hex::encode(random::<8>()?));
+        let mut recipients = Vec::new();
+        let root = match &access.key {
+            Some(key) => {
+                let root = Zeroizing::new(random::<32>()?);
+                wrap_missing(&mut recipients, &root, &vault_id, Some(key), &access.recipients)?;
+                Some(root)
+            }
+            None => None,
+        };
+        let (keys, signing_key_private) = Keyring::create(&vault_id, root)?;
+        let document = VaultDocument {
+            format_version: FORMAT_VERSION,
+            kind: "vault".to_owned(),
+            vault_id,
+            created_at: now(),
+            encryption: if access.key.is_some() { ENCRYPTED } else { CLEAR }.to_owned(),
+            signing_key: keys.public(),
+            signing_key_private,
+            recipients,
+        };
+        storage.replace_if_match(VAULT, None, to_bytes(&document)?).await?;
+        tracing::info!(vault = document.vault_id, at = storage.describe(), "made a vault");
+        Self::open(Arc::clone(storage), access, &document, true)
+    }
+
+    async fn open_writable(
+        storage: &Arc<dyn Storage>,
+        access: &Access,
+        bytes: &[u8],
+        version: &Version,
+    ) -> Result<Self> {
+        let mut document = read_document(bytes)?;
+        let vault = Self::open(Arc::clone(storage), access, &document, true)?;
+        let Some(root) = vault.0.keys.root() else { return Ok(vault) };
+        let id = document.vault_id.clone();
+        if wrap_missing(&mut document.recipients, root, &id, None, &access.recipients)? {
+            storage.replace_if_match(VAULT, Some(version), to_bytes(&document)?).await?;
+            tracing::info!(vault = id, recipients = document.recipients.len(), "added recipients");
+            return Self::open(Arc::clone(storage), access, &document, true);
+        }
+        Ok(vault)
+    }
+
+    fn open(
+        storage: Arc<dyn Storage>,
+        access: &Access,
+        document: &VaultDocument,
+        writable: bool,
+    ) -> Result<Self> {
+        let wrong = |why: &str| VaultError::WrongKey { vault: document.vault_id.clone(), why: why.to_owned() };
+        let root = match (&access.key, document.encryption.as_str()) {
+            (None, CLEAR) => None,
+            (Some(key), ENCRYPTED) => Some(
+                unwrap_root(&document.recipients, &document.vault_id, key)?
+                    .ok_or_else(|| wrong("it is none of the vault's recipients"))?,
+            ),
+            (None, ENCRYPTED) => return Err(wrong("the vault is encrypted, and no key was given")),
+            (Some(_), CLEAR) => return Err(wrong("the vault was made without encryption")),
+            (_, other) => {
+                return Err(VaultError::corrupted(VAULT, format!("encryption {other:?} is unknown")));
+            }
+        };
+        let keys = Keyring::open(&document.vault_id, root, &document.signing_key_private)?
+            .ok_or_else(|| VaultError::corrupted(VAULT, "its signing key does not open"))?;
+        if keys.public() != document.signing_key {
+            return Err(VaultError::corrupted(VAULT, "the halves of its signing key do not belong together"));
+        }
+        if let Some(pinned) = &access.signing_key
+            && *pinned != document.signing_key
+        {
+            return Err(VaultError::corrupted(
+                VAULT,
+                format!("its signing key is {}, it was {pinned} before", document.signing_key),
+            ));
+        }
+        let ages = document.recipients.iter().filter(|r| matches!(r, Recipient::Age { .. })).count();
+        let own = usize::from(matches!(access.key, Some(Key::Age(_))));
+        Ok(Self(Arc::new(Inner {
+            storage,
+            id: document.vault_id.clone(),
+            public: document.signing_key.clone(),
+            recovery_recipients: u32::try_from(ages.saturating_sub(own)).unwrap_or(u32::MAX),
+            keys,
+            writable,
+        })))
+    }
+
+    /// The id that was minted when the vault was made.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Public half of the key that signs manifests, base64.
+    pub fn signing_key(&self) -> &str {
+        &self.0.public
+    }
+
+    /// age recipients besides the key that opened it.
+    pub fn recovery_recipients(&self) -> u32 {
+        self.0.recovery_recipients
+    }
+
+    /// Whether what is written is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.0.keys.root().is_some()
+    }
+
+    /// The storage below.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.0.storage
+    }
+
+    pub(crate) fn keys(&self) -> &Keyring {
+        &self.0.keys
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.0.writable { Ok(()) } else { Err(VaultError::ReadOnly) }
+    }
+
+    /// The key of a part.
+    pub fn open_key(&self, part: &Part) -> Result<DataKey> {
+        self.keys().open_data_key(&part.path, &part.wrapped_key)
+    }
+
+    /// The least and the greatest Id of a part, if they were noted.
+    pub fn ids(&self, part: &Part) -> Result<Option<IdRange>> {
+        part.open_ids(&self.open_key(part)?)
+    }
+
+    /// The state of an object at a snapshot, compared with the manifest's digest.
+    pub async fn state(&self, manifest: &Manifest, object: &str) -> Result<State> {
+        let file = manifest.object(object).and_then(|entry| entry.state.as_ref()).ok_or_else(|| {
+            VaultError::ObjectNotFound {
+                snapshot: format!("{}/{}", manifest.line_id, manifest.seq),
+                object: object.to_owned(),
+            }
+        })?;
+        self.read_state(file).await
+    }
+
+    pub(crate) async fn read_state(&self, file: &FileRef) -> Result<State> {
+        let bytes = self.0.storage.get(&file.path).await?;
+        if crate::digest::sha256(&bytes) != file.sha256 {
+            return Err(VaultError::corrupted(&file.path, "its digest is not the manifest's"));
+        }
+        let state: State = from_bytes(&file.path, &bytes)?;
+        state.check(&file.path)?;
+        Ok(state)
+    }
+
+    /// A document that is put once; `None` if it is not there.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        match self.0.storage.get(path).await {
+            Ok(bytes) => from_bytes(path, &bytes).map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts a file once; false if another one is there. One with the same bytes is ours: the answer to an earlier
+    /// try was lost.
+    pub(crate) async fn put_once(&self, path: &str, bytes: Bytes) -> Result<bool> {
+        self.check_writable()?;
+        match self.0.storage.put_if_absent(path, bytes.clone()).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind == StorageErrorKind::AlreadyExists => {
+                Ok(self.0.storage.get(path).await? == bytes)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts a document once, and says the one that is there then.
+    pub(crate) async fn put_or_read<T>(&self, path: &str, document: &T) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let bytes = to_bytes(document)?;
+        if self.put_once(path, bytes.clone()).await? {
+            return from_bytes(path, &bytes);
+        }
+        self.read(path).await?.ok_or_else(|| VaultError::corrupted(path, "it was there, and is gone"))
+    }
+
+    /// Replaces a mutable document that still has that version.
+    pub(crate) async fn replace<T: Serialize>(
+        &self,
+        path: &str,
+        expected: Option<&Version>,
+        document: &T,
+    ) -> Result<Version> {
+        self.check_writable()?;
+        Ok(self.0.storage.replace_if_match(path, expected, to_bytes(document)?).await?)
+    }
+
+    /// Reads a mutable document.
+    pub(crate) async fn read_mutable<T: DeserializeOwned>(&self, path: &str) -> Result<Option<(T, Version)>> {
+        match self.0.storage.read_mutable(path).await? {
+            Some((bytes, version)) => Ok(Some((from_bytes(path, &bytes)?, version))),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a file back in pieces and compares it with what it should be; the words of what is wrong.
+    pub(crate) async fn compare(&self, file: &FileRef) -> Result<Option<String>> {
+        let mut running = Running::new();
+        let mut at = 0;
+        while at < file.size {
+            let end = (at + CHUNK).min(file.size);
+            let bytes = self.0.storage.get_range(&file.path, at..end).await?;
+            if bytes.is_empty() {
+                break;
+            }
+            at += bytes.len() as u64;
+            running.update(&bytes);
+        }
+        let (size, sha256) = running.finish();
+        Ok(if size != file.size {
+            Some(format!("it has {size} bytes, {} were written", file.size))
+        } else if sha256 != file.sha256 {
+            Some("its SHA-256 is not that of what was written".to_owned())
+        } else {
+            None
+        })
+    }
+}
+
+fn read_document(bytes: &[u8]) -> Result<VaultDocument> {
+    // The version first: a newer document need not have the fields of this one.
+    let head: serde_json::Value = from_bytes(VAULT, bytes)?;
+    let version = head.get("formatVersion").and_then(serde_json::Value::as_u64);
+    let version = version.ok_or_else(|| VaultError::corrupted(VAULT, "it has no format version"))?;
+    check_version(VAULT, u32::try_from(version).unwrap_or(u32::MAX))?;
+    from_bytes(VAULT, bytes)
+}
+
+pub(crate) fn to_bytes<T: Serialize>(document: &T) -> Result<Bytes> {
+    canonical::to_vec(document).map(Bytes::from)
+}
+
+pub(crate) fn from_bytes<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| VaultError::corrupted(path, error.to_string()))
+}

@@ -1,0 +1,133 @@
+//! Manifests, their chain, and the states that they name.
+
+use std::collections::BTreeSet;
+
+use super::{Checks, Named};
+use crate::error::{Result, VaultError};
+use crate::layout;
+use crate::line::Line;
+use crate::manifest::{FileRef, Manifest};
+use crate::state::Part;
+
+impl Checks<'_> {
+    /// Looks at all lines, or at one.
+    pub(super) async fn lines(&mut self, only: Option<&str>) -> Result<()> {
+        let lines = match only {
+            Some(id) => vec![self.vault.line(id).await?],
+            None => self.vault.lines().await?,
+        };
+        for line in lines {
+            self.report.lines += 1;
+            self.line(&line).await?;
+        }
+        Ok(())
+    }
+
+    async fn line(&mut self, line: &Line) -> Result<()> {
+        let mut parent: Option<Manifest> = None;
+        let mut expected = 1;
+        for seq in line.numbers().await? {
+            let path = layout::snapshot(line.id(), seq);
+            for missing in expected..seq {
+                let file = layout::snapshot(line.id(), missing);
+                self.problem(&file, [], "it is missing: numbers have no gaps");
+            }
+            expected = seq + 1;
+            let name = format!("{}/{seq}", line.id());
+            match line.read_number(seq).await {
+                Ok(manifest) if manifest.is_void() => {}
+                Ok(manifest) => {
+                    self.report.snapshots += 1;
+                    self.digests.insert(manifest.digest.clone());
+                    self.chain(&path, &name, &manifest, parent.as_ref());
+                    self.states(&path, &name, &manifest).await?;
+                    parent = Some(manifest);
+                }
+                Err(error) if is_finding(&error) => self.problem(&path, [name], words(&error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn chain(&mut self, path: &str, name: &str, manifest: &Manifest, before: Option<&Manifest>) {
+        match (&manifest.parent, before) {
+            (None, None) => {}
+            (Some(parent), Some(before)) if parent.seq == before.seq => {
+                if parent.digest != before.digest {
+                    let why = format!("snapshot {} is not the one that this one was made after", before.seq);
+                    self.problem(path, [name.to_owned()], why);
+                }
+            }
+            // A broken parent was told already; this one's own place still counts.
+            (Some(parent), _) => {
+                let file = layout::snapshot(&manifest.line_id, parent.seq);
+                self.problem(&file, [name.to_owned()], "the parent of this snapshot cannot be read");
+            }
+            (None, Some(before)) => {
+                self.problem(path, [name.to_owned()], format!("it does not name {} as its parent", before.seq));
+            }
+        }
+    }
+
+    async fn states(&mut self, path: &str, name: &str, manifest: &Manifest) -> Result<()> {
+        let listed: BTreeSet<&FileRef> = manifest.files.iter().collect();
+        for file in &manifest.files {
+            self.name(file, name, path);
+        }
+        for object in &manifest.objects {
+            let Some(file) = &object.state else { continue };
+            let state = match self.vault.read_state(file).await {
+                Ok(state) => state,
+                Err(error) if is_finding(&error) => {
+                    self.problem(&file.path, [name.to_owned()], words(&error));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if state.object != object.name || state.rows != object.records {
+                self.problem(&file.path, [name.to_owned()], "the manifest says otherwise of object or rows");
+            }
+            for part in &state.parts {
+                if listed.contains(&part.file()) {
+                    self.note(part);
+                } else {
+                    self.problem(&part.path, [name.to_owned()], "a state names it, the manifest does not");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, file: &FileRef, snapshot: &str, manifest: &str) {
+        let named = self.files.entry(file.path.clone()).or_insert_with(|| Named {
+            file: file.clone(),
+            part: None,
+            snapshots: BTreeSet::new(),
+        });
+        named.snapshots.insert(snapshot.to_owned());
+        if named.file != *file {
+            self.problem(manifest, [snapshot.to_owned()], format!("others say otherwise of {}", file.path));
+        }
+    }
+
+    fn note(&mut self, part: &Part) {
+        if let Some(named) = self.files.get_mut(&part.path) {
+            named.part = Some(part.clone());
+        }
+    }
+}
+
+/// Whether an error is about what is stored, not about reaching it.
+pub(super) fn is_finding(error: &VaultError) -> bool {
+    matches!(error, VaultError::Corrupted { .. } | VaultError::FormatUnsupported { .. }) || error.is_not_found()
+}
+
+/// What is wrong, without the file's name.
+pub(super) fn words(error: &VaultError) -> String {
+    match error {
+        VaultError::Corrupted { why, .. } => why.clone(),
+        error if error.is_not_found() => "it is missing".to_owned(),
+        other => other.to_string(),
+    }
+}
