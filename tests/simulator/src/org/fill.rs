@@ -7,7 +7,7 @@ use super::people::{SET_UP, record_types};
 use super::records::Record;
 use crate::schema::{Field, FieldType, Object, Schema};
 use crate::store::{Row, RowRef, Table};
-use crate::value::{Id, Value};
+use crate::value::{Cell, Id, Value};
 
 /// Milliseconds between two records that say nothing of when they were made.
 const STEP: i64 = 60_000;
@@ -50,7 +50,10 @@ pub(super) fn fill(records: Vec<Record>, schema: &Schema, tables: &mut [Table], 
                 row.set(number, Some(Value::Text(format!("{count:0width$}").into())));
             }
         }
-        row.deleted = object.find("IsDeleted").is_some_and(|f| row.get(f).to_value() == Some(Value::Bool(true)));
+        row.deleted = is_set(&row, object, "IsDeleted") || is_set(&row, object, "IsArchived") && is_activity(object);
+        if let Some(field) = missing(&row, object) {
+            return Err(record.wrong(format!("{} is required: give it a value", field.name)));
+        }
         tables[record.object].put(row);
     }
     Ok(())
@@ -97,7 +100,7 @@ fn same_user(record: &Record, object: &Object, table: &Table) -> Option<Id> {
     let field = object.find("Username")?;
     let name = record.cells.iter().find(|(number, _)| *number == field).map(|(_, content)| content.as_str())?;
     table.stored_ids().find(|id| match table.find(*id) {
-        Some(RowRef::Stored(row)) => row.get(field) == crate::value::Cell::Text(name),
+        Some(RowRef::Stored(row)) => row.get(field) == Cell::Text(name),
         _ => false,
     })
 }
@@ -152,6 +155,23 @@ fn reference(
         let targets = field.reference_to.join(" or ");
         record.wrong(format!("{}: no record of {targets} has the id or label `{content}`", field.name))
     })
+}
+
+fn is_set(row: &Row, object: &Object, field: &str) -> bool {
+    object.find(field).is_some_and(|field| row.get(field) == Cell::Bool(true))
+}
+
+fn is_activity(object: &Object) -> bool {
+    object.name == "Task" || object.name == "Event"
+}
+
+/// A field that Salesforce would have asked for. Set-up objects are spared: a data set gives what it needs of them.
+fn missing<'a>(row: &Row, object: &'a Object) -> Option<&'a Field> {
+    if object.find("OwnerId").is_none() && object.find("IsDeleted").is_none() {
+        return None;
+    }
+    let required = object.fields.iter().enumerate().filter(|(_, field)| field.required);
+    required.filter(|(number, _)| row.get(*number) == Cell::Null).map(|(_, field)| field).next()
 }
 
 /// What the server fills in when a record is made.

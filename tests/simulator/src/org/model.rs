@@ -1,7 +1,7 @@
 //! The schema of an org directory: recorded describes, `schema.yaml`, and the objects that every org has.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
@@ -15,6 +15,7 @@ const BUILT_IN: &str = include_str!("../schema/builtin.yaml");
 /// What is known of an object before it is put together.
 #[derive(Default)]
 struct Draft {
+    file: PathBuf,
     recorded: Option<Map<String, Json>>,
     short: ShortObject,
     fields: Vec<(String, ShortField)>,
@@ -47,8 +48,9 @@ pub(super) fn load(directory: &Path) -> Result<Schema, LoadError> {
         .map(|mut describe| {
             dedup_fields(&mut describe);
             let name = describe.get("name").and_then(Json::as_str).unwrap_or_default().to_owned();
+            let file = drafts.get(&name).map_or(directory, |draft| draft.file.as_path());
             Object::from_describe(describe)
-                .map_err(|message| LoadError::file(directory, format!("the describe of {name}: {message}")))
+                .map_err(|message| LoadError::file(file, format!("the describe of {name}: {message}")))
         })
         .collect::<Result<_, _>>()?;
     Ok(Schema::new(objects))
@@ -71,7 +73,7 @@ fn add_recorded(drafts: &mut BTreeMap<String, Draft>, file: &Path) -> Result<(),
         return Err(LoadError::file(file, format!("there are two describes of {name}; keep one")));
     }
     // what is built in gives way to what was recorded
-    *draft = Draft { recorded: Some(describe), ..Draft::default() };
+    *draft = Draft { file: file.to_owned(), recorded: Some(describe), ..Draft::default() };
     if let Some(fields) = draft.recorded.as_mut().and_then(|d| d.get_mut("fields")).and_then(Json::as_array_mut) {
         fields.iter_mut().filter_map(Json::as_object_mut).for_each(complete_field);
     }
@@ -89,6 +91,9 @@ fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> R
             return Err(wrong(format!("objects.{name}.keyPrefix: give three letters or digits")));
         }
         let draft = drafts.entry(name.clone()).or_default();
+        if draft.recorded.is_none() {
+            file.clone_into(&mut draft.file);
+        }
         for (field, content) in &short.fields {
             let field = field.as_str().ok_or_else(|| wrong(format!("objects.{name}: a field's name is not text")))?;
             let content: ShortField = serde_yaml::from_value(content.clone())
@@ -97,7 +102,7 @@ fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> R
             draft.fields.retain(|(known, _)| !known.eq_ignore_ascii_case(field));
             draft.fields.push((field.to_owned(), content));
         }
-        let keeps_built_in = draft.recorded.is_none() && draft.short.fields.len() > 0;
+        let keeps_built_in = draft.recorded.is_none() && !draft.short.fields.is_empty();
         if !keeps_built_in {
             draft.short = short;
         }

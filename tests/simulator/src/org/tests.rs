@@ -102,6 +102,7 @@ fn errors_name_file_and_place() {
         (vec![("schema.yaml", "objects:\n  A__c:\n    fields:\n      X__c: {type: strin}\n")], "objects.A__c.fields.X__c"),
         (vec![("org.yaml", "name: A\nusers: [{username: a, hiddenFields: [A.B]}]\n")], "hiddenFields: A.B"),
         (vec![("org.yaml", "name: A\nuser: []\n")], "org.yaml: "),
+        (vec![schema, ("data/Contact.csv", "FirstName\nAnn\n")], "Contact.csv, line 2: LastName is required"),
         (vec![("describes/x.json", "{")], "x.json: it is not JSON"),
         (vec![schema, ("data/Contact.json", r#"[{"LastName": "a"}, {"Last": "b"}]"#)], "Contact.json, record 2: Contact"),
     ] {
@@ -110,6 +111,38 @@ fn errors_name_file_and_place() {
     }
     let message = org_with(&[], &[("Foo", 3)]).unwrap_err().to_string();
     assert_eq!(message, "--scale Foo=3: the org has no such object");
+}
+
+#[test]
+fn describes_have_the_recorded_shape() {
+    let recorded = r#"{"name": "Thing__c", "label": "Thing", "keyPrefix": "a0X", "queryable": true,
+        "urls": {"sobject": "/services/data/v20.0/sobjects/Thing__c", "uiNewRecord": "https://x.example/a0X"},
+        "fields": [{"name": "Id", "type": "id"}, {"name": "Name", "type": "string", "length": 80}]}"#;
+    let org = org_with(&[("schema.yaml", SCHEMA), ("describes/Thing.json", recorded)], &[]).unwrap();
+    let view = View::everything();
+    let global = org.schema.describe_global(&view, "62.0");
+    for (number, listed) in global["sobjects"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(listed.as_object().unwrap().len(), 28);
+        let described = org.schema.describe(number, &view, "62.0");
+        assert_eq!(described.as_object().unwrap().len(), 45, "{}", listed["name"]);
+        assert_eq!(described["name"], listed["name"]);
+        for field in described["fields"].as_array().unwrap() {
+            assert_eq!(field.as_object().unwrap().len(), 57, "{} {}", listed["name"], field["name"]);
+        }
+    }
+    let thing = org.schema.describe(org.schema.find("thing__C").unwrap(), &view, "62.0");
+    assert_eq!(thing["urls"], serde_json::json!({"sobject": "/services/data/v62.0/sobjects/Thing__c"}));
+    let account = org.schema.describe(org.schema.find("Account").unwrap(), &view, "62.0");
+    let children: Vec<_> = account["childRelationships"].as_array().unwrap().iter().collect();
+    assert_eq!(children.iter().filter(|c| c["relationshipName"] == "Contacts").count(), 1);
+}
+
+#[test]
+fn children_may_be_nested_in_their_parent() {
+    let tree = r#"{"records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "A",
+        "Contacts": {"records": [{"attributes": {"type": "Contact", "referenceId": "c"}, "LastName": "C"}]}}]}"#;
+    let org = org_with(&[("schema.yaml", SCHEMA), ("data/tree.json", tree)], &[]).unwrap();
+    assert_eq!(cell(&org, "Contact", 0, "AccountId"), cell(&org, "Account", 0, "Id"));
 }
 
 #[test]

@@ -92,6 +92,8 @@ pub struct Field {
     pub scale: u8,
     /// May be null.
     pub nillable: bool,
+    /// Must be given on insert.
+    pub required: bool,
     /// May be given on insert.
     pub createable: bool,
     /// May be named in WHERE.
@@ -136,6 +138,10 @@ impl Field {
             length: number("length") as usize,
             precision: number("precision") as u8,
             scale: number("scale") as u8,
+            required: field["createable"] == Json::Bool(true)
+                && field["nillable"] == Json::Bool(false)
+                && field["defaultedOnCreate"] == Json::Bool(false)
+                && field["type"] != "boolean",
             nillable: unless_denied("nillable"),
             createable: unless_denied("createable"),
             filterable: unless_denied("filterable"),

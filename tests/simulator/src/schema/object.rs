@@ -55,7 +55,7 @@ impl Object {
         let index: HashMap<String, usize> =
             fields.iter().enumerate().map(|(n, f)| (f.name.to_ascii_lowercase(), n)).collect();
         if !index.contains_key("id") {
-            return Err("it has no field `Id`".to_owned());
+            return Err("it has no field `Id`, which every describe result of Salesforce has".to_owned());
         }
         link_compounds(&mut fields, &index);
         let record_types = record_types(&describe);

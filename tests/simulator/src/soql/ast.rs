@@ -85,6 +85,8 @@ pub enum Condition {
     Not(Box<Condition>),
     /// A field compared with values (one, but for lists).
     Compare(Name, Operator, Vec<Literal>),
+    /// An id among those that a query finds (semi-join), or `true` for not among them (anti-join).
+    Join(Name, bool, Box<Query>),
 }
 
 /// One ORDER BY entry.

@@ -22,6 +22,7 @@ pub struct Cursor {
     plan: Arc<Plan>,
     database: Database,
     with_deleted: bool,
+    filter: Option<Filter>,
     total: u64,
     rows: Rows,
 }
@@ -39,7 +40,8 @@ enum Rows {
 
 impl Cursor {
     pub(super) fn new(plan: Arc<Plan>, database: Database, with_deleted: bool) -> Self {
-        let mut cursor = Self { plan, database, with_deleted, total: 0, rows: Rows::Listed(Vec::new()) };
+        let filter = plan.filter.as_ref().map(|filter| filter.joined(&database, with_deleted));
+        let mut cursor = Self { plan, database, with_deleted, filter, total: 0, rows: Rows::Listed(Vec::new()) };
         let (rows, matched) = cursor.find();
         let left = matched.saturating_sub(cursor.plan.offset);
         cursor.total = cursor.plan.limit.map_or(left, |limit| left.min(limit));
@@ -59,7 +61,7 @@ impl Cursor {
         let most = plan.limit.map(|limit| limit.saturating_add(plan.offset));
         let mut scratch = String::new();
         let table = self.table();
-        if let Some(ids) = plan.filter.as_ref().and_then(|filter| filter.id_list(id_field)) {
+        if let Some(ids) = self.filter.as_ref().and_then(|filter| filter.id_list(id_field)) {
             let rows = ids.into_iter().filter_map(|id| table.find(id).map(|row| (id, row)));
             let rows = rows.filter(|(_, row)| self.with_deleted || !is_deleted(*row));
             let found = rows.filter(|(_, row)| self.holds(*row, &mut scratch)).map(|(id, _)| id);
@@ -68,14 +70,14 @@ impl Cursor {
             let count = sorted.len() as u64;
             return (Rows::Listed(sorted), count);
         }
-        let bounds = plan.filter.as_ref().map_or(Bounds::ALL, |filter| filter.bounds(id_field));
+        let bounds = self.filter.as_ref().map_or(Bounds::ALL, |filter| filter.bounds(id_field));
         if !order.is_empty() {
             let matching = table.scan(bounds, self.with_deleted).filter(|row| self.holds(*row, &mut scratch));
             let sorted = sort::sorted(self, order, matching.map(|row| table.id_of(row)), most);
             let count = sorted.len() as u64;
             return (Rows::Listed(sorted), count);
         }
-        match &plan.filter {
+        match &self.filter {
             None => (Rows::All(Bounds::ALL), table.count(self.with_deleted)),
             Some(Filter::Test(path, ..)) if by_id(path) && bounds != Bounds::ALL => {
                 let count = table.scan(bounds, self.with_deleted).leave_out(u64::MAX);
@@ -100,8 +102,7 @@ impl Cursor {
     }
 
     fn holds(&self, row: RowRef<'_>, scratch: &mut String) -> bool {
-        let filter = self.plan.filter.as_ref();
-        filter.is_none_or(|filter| filter.holds(&self.database, &self.plan.schema, row, scratch))
+        self.filter.as_ref().is_none_or(|filter| filter.holds(&self.database, &self.plan.schema, row, scratch))
     }
 
     /// The plan.

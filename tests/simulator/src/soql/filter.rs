@@ -1,9 +1,11 @@
 //! Conditions with their values read as the field's type, and whether a row meets them.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::ops::Bound;
+use std::sync::Arc;
 
-use super::SoqlError;
+use super::{Plan, SoqlError};
 use super::ast::{Condition, Literal, Name, Operator};
 use super::literal::{Pattern, range, unescape};
 use super::resolve::{Path, Resolver};
@@ -19,6 +21,10 @@ pub(super) enum Filter {
     Or(Vec<Filter>),
     Not(Box<Filter>),
     Test(Path, Operator, Vec<Operand>),
+    /// A semi-join before its query has run; `true` for an anti-join.
+    Join(Path, bool, Arc<Plan>),
+    /// A semi-join with what its query found.
+    Among(Path, bool, Arc<HashSet<Id>>),
 }
 
 /// A value as the type of its field.
@@ -59,7 +65,40 @@ impl Filter {
                     .map_err(|error: SoqlError| place(error, resolver, name))?;
                 Self::Test(path, *operator, operands)
             }
+            Condition::Join(name, negated, query) => {
+                let (path, _) = resolver.path(name)?;
+                if !resolver.filterable(&path, name)?.is_id() {
+                    let message = "The left operand of a semi join must be an id or a reference field";
+                    return Err(place(SoqlError::malformed(message), resolver, name));
+                }
+                let plan = Plan::new(resolver.schema, resolver.view, query)?;
+                if !matches!(plan.columns.as_slice(), [column] if column.kind.is_id()) {
+                    let message = "semi join sub-selects can only query id fields, one at a time";
+                    return Err(place(SoqlError::malformed(message), resolver, &query.from));
+                }
+                Self::Join(path, *negated, Arc::new(plan))
+            }
         })
+    }
+
+    /// The same filter with the queries of its semi-joins run.
+    pub(super) fn joined(&self, database: &Database, with_deleted: bool) -> Self {
+        let all = |filters: &[Self]| filters.iter().map(|f| f.joined(database, with_deleted)).collect();
+        match self {
+            Self::And(filters) => Self::And(all(filters)),
+            Self::Or(filters) => Self::Or(all(filters)),
+            Self::Not(inner) => Self::Not(Box::new(inner.joined(database, with_deleted))),
+            Self::Join(path, negated, plan) => {
+                let cursor = plan.open(database.clone(), with_deleted);
+                let mut scratch = String::new();
+                let ids = cursor.rows(0, u64::MAX).filter_map(|row| match cursor.cell(row, 0, &mut scratch) {
+                    Cell::Id(id) => Some(id),
+                    _ => None,
+                });
+                Self::Among(path.clone(), *negated, Arc::new(ids.collect()))
+            }
+            other => other.clone(),
+        }
     }
 
     /// Whether a row meets the condition.
@@ -76,6 +115,14 @@ impl Filter {
                 };
                 test(cell, *operator, operands)
             }
+            Self::Among(path, negated, ids) => {
+                let reached = path.walk(database, schema, row, usize::MAX);
+                let cell = reached.map_or(Cell::Null, |(leaf, row)| {
+                    database.cell(schema, leaf.object, row, leaf.field, scratch)
+                });
+                matches!(cell, Cell::Id(id) if ids.contains(&id)) != *negated
+            }
+            Self::Join(..) => false,
         }
     }
 

@@ -9,6 +9,7 @@ mod literal;
 mod parse;
 mod plan;
 mod resolve;
+mod restrict;
 mod sort;
 #[cfg(test)]
 mod tests;

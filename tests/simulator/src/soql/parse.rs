@@ -21,18 +21,21 @@ pub fn parse(text: &str) -> Result<Query, SoqlError> {
             message: format!("SOQL statements cannot be longer than {LENGTH} characters."),
         });
     }
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0 };
-    parser.query()
+    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, inner: false };
+    parser.query(false)
 }
 
 struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Token<'a>>,
     at: usize,
+    /// Within the query of a semi-join.
+    inner: bool,
 }
 
 impl<'a> Parser<'a> {
-    fn query(&mut self) -> Result<Query, SoqlError> {
+    /// A query up to the end of the text, or up to the parenthesis that ends an inner one.
+    fn query(&mut self, inner: bool) -> Result<Query, SoqlError> {
         self.expect("SELECT")?;
         let count = self.count_call();
         let select = if count { Vec::new() } else { self.select()? };
@@ -71,9 +74,9 @@ impl<'a> Parser<'a> {
                 return Err(self.unexpected_at(word.at, word.text));
             }
         }
-        match self.next() {
-            Token { kind: Kind::End, .. } => {}
-            rest => return Err(self.unexpected_at(rest.at, rest.text)),
+        let ends = if inner { self.peek().is(")") } else { self.peek().kind == Kind::End };
+        if !ends {
+            return Err(self.unexpected());
         }
         Ok(Query { text: self.text.to_owned(), select, count, from, alias, condition, order, limit, offset, all_rows })
     }
@@ -165,6 +168,10 @@ impl<'a> Parser<'a> {
         }
         let operator = self.operator()?;
         let lists = matches!(operator, Operator::In | Operator::NotIn | Operator::Includes | Operator::Excludes);
+        if matches!(operator, Operator::In | Operator::NotIn) && self.opens_query() {
+            let query = self.join()?;
+            return Ok(Condition::Join(name, operator == Operator::NotIn, Box::new(query)));
+        }
         let values = if lists { self.list()? } else { vec![self.literal()?] };
         Ok(Condition::Compare(name, operator, values))
     }
@@ -187,11 +194,25 @@ impl<'a> Parser<'a> {
         })
     }
 
+    fn opens_query(&self) -> bool {
+        self.peek().is("(") && self.tokens.get(self.at + 1).is_some_and(|token| token.is("SELECT"))
+    }
+
+    fn join(&mut self) -> Result<Query, SoqlError> {
+        if self.inner {
+            let message = "Nesting of semi join sub-selects is not supported";
+            return Err(SoqlError::malformed(message).at(self.text, self.peek().at));
+        }
+        self.inner = true;
+        self.expect("(")?;
+        let query = self.query(true)?;
+        self.expect(")")?;
+        self.inner = false;
+        Ok(query)
+    }
+
     fn list(&mut self) -> Result<Vec<Literal>, SoqlError> {
         self.expect("(")?;
-        if self.peek().is("SELECT") {
-            return Err(self.unsupported("semi-join"));
-        }
         let mut values = vec![self.literal()?];
         while self.accept(",") {
             values.push(self.literal()?);
@@ -345,6 +366,8 @@ mod tests {
             ("SELECT Id FROM Account WHERE a = 1 AND b = 2 OR c = 3", "unexpected token: 'OR'"),
             ("SELECT Id FROM Account WHERE a = 'x", "unexpected token: '<EOF>'"),
             ("SELECT Id, FROM Account", "unexpected token: 'Account'"),
+            ("SELECT Id FROM A WHERE b IN (SELECT c FROM D", "unexpected token: '<EOF>'"),
+            ("SELECT Id FROM A WHERE b IN (SELECT c FROM D) LIMIT x", "unexpected token: 'x'"),
             ("SELECT Id FROM Account WHERE a = SOMEDAY", "unexpected token: 'SOMEDAY'"),
         ] {
             let error = parse(text).unwrap_err();

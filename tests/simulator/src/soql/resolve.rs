@@ -1,5 +1,7 @@
 //! Names of a query looked up in what a user sees of the schema.
 
+use std::sync::Arc;
+
 use super::SoqlError;
 use super::ast::Name;
 use crate::schema::{Field, FieldType, Schema, View};
@@ -48,7 +50,7 @@ impl Path {
 
 /// Looks names up.
 pub(super) struct Resolver<'a> {
-    pub(super) schema: &'a Schema,
+    pub(super) schema: &'a Arc<Schema>,
     pub(super) view: &'a View,
     pub(super) text: &'a str,
     pub(super) object: usize,

@@ -44,6 +44,8 @@ fn conditions() {
         ("Parent.Name = 'Acme'", vec!["Bolt, \"Inc.\""]),
         ("Owner.Username = 'admin@acme.example' AND Id >= '0015g0000000002'", vec!["Bolt, \"Inc.\""]),
         ("Id IN ('0015g0000000001AAA', '0015g0000000009')", vec!["Acme"]),
+        ("Id IN (SELECT AccountId FROM Contact WHERE Birthdate != null)", vec!["Acme"]),
+        ("Id NOT IN (SELECT AccountId FROM Contact) OR Id IN (SELECT ParentId FROM Account)", vec!["Acme"]),
         ("CreatedDate < 2020-01-01T00:01:30+00:00", vec!["Acme"]),
     ] {
         assert_eq!(column(&org, &format!("SELECT Name FROM Account WHERE {condition}"), false), expected, "{condition}");
@@ -81,6 +83,8 @@ fn errors_in_the_words_of_salesforce() {
         ("SELECT Id FROM Account WHERE Id = 'x'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID field: x"),
         ("SELECT Id FROM Account WHERE Description = 'x'", "INVALID_FIELD", "'Description' can not be filtered in a query call"),
         ("SELECT Id FROM Account ORDER BY Place__c", "MALFORMED_QUERY", "'Place__c' can not be sorted in a query call"),
+        ("SELECT Id FROM Account WHERE Id IN (SELECT Name FROM Contact)", "MALFORMED_QUERY", "can only query id fields"),
+        ("SELECT Id FROM Account WHERE Id IN (SELECT Nam FROM Contact)", "INVALID_FIELD", "No such column 'Nam'"),
         ("SELECT Id, id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
         ("SELECT FIELDS(ALL) FROM Account", "MALFORMED_QUERY", "must have a LIMIT of at most 200"),
     ] {
@@ -124,5 +128,31 @@ fn pages_join_to_the_whole() {
         let paged: Vec<_> = (0..cursor.total()).step_by(700).flat_map(|from| ids(from, 700)).collect();
         assert_eq!(paged, whole, "{text}");
         assert!(cursor.total() > 0, "{text}");
+    }
+}
+
+#[test]
+fn links_of_files_want_a_filter_or_a_permission() {
+    let schema = "objects:\n  ContentDocumentLink:\n    system: Link\n    nameField: None\n    fields:\n      \
+                  LinkedEntityId: {type: reference, to: [Account]}\n";
+    let org = org_with(&[("schema.yaml", schema)], &[]).unwrap();
+    let view = org.view(&org.settings.users[0]);
+    let plan = |view: &View, text: &str| Plan::of(&org.schema, view, text).map(|_| ()).map_err(|error| error.code);
+    let (all, filtered) = ("SELECT Id FROM ContentDocumentLink", "WHERE LinkedEntityId = '0015g0000000001'");
+    assert_eq!(plan(&view, all), Err("MALFORMED_QUERY"));
+    assert_eq!(plan(&view, &format!("{all} {filtered}")), Ok(()));
+    assert_eq!(plan(&View { query_all_files: true, ..view }, all), Ok(()));
+}
+
+#[test]
+fn everybody_sees_the_own_permissions() {
+    let yaml = "name: A\nusers: [{username: u, permissions: [ApiEnabled]}, {username: v}]\n";
+    let org = org_with(&[("org.yaml", yaml)], &[]).unwrap();
+    for (user, may) in [("u", "Bool(true)"), ("v", "Bool(false)")] {
+        let view = org.view(org.user(user).unwrap());
+        let plan = Plan::of(&org.schema, &view, "SELECT PermissionsApiEnabled FROM UserPermissionAccess").unwrap();
+        let cursor = Arc::new(plan).open(org.database.clone(), false);
+        let shown: Vec<_> = cursor.rows(0, 9).map(|row| show(cursor.cell(row, 0, &mut String::new()))).collect();
+        assert_eq!(shown, [may]);
     }
 }

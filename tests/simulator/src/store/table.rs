@@ -19,7 +19,7 @@ const FIRST_INSERTED: u64 = 62 * 62 * 62 * 62 * 62 * 62;
 pub struct Row {
     /// Its id.
     pub id: Id,
-    /// In the recycle bin.
+    /// Given by `queryAll` only: in the recycle bin, or an archived activity.
     pub deleted: bool,
     cells: Vec<(u16, Value)>,
 }
@@ -270,6 +270,66 @@ impl<'a> Iterator for Scan<'a> {
                 Some(_) => {}
                 None => return None,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Object;
+    use proptest::prelude::*;
+
+    const FIRST: u64 = Generator::FIRST_SERIAL;
+
+    fn table(count: u64, changes: &[(u64, u8)]) -> Table {
+        let describe = serde_json::json!({"name": "A", "keyPrefix": "001", "fields": [{"name": "Id", "type": "id"}]});
+        let object = Object::from_describe(describe.as_object().unwrap().clone()).unwrap();
+        let mut table = Table::default();
+        table.set_generator(Generator::new(&object, *b"001", count, 1, |_| None));
+        for (serial, change) in changes {
+            let id = Id::new(*b"001", *serial);
+            match change {
+                0 => table.purge(id),
+                change => table.put(Row { deleted: *change == 1, ..Row::new(id) }),
+            }
+        }
+        table
+    }
+
+    proptest! {
+        /// Stored rows take the place of generated ones, wherever a scan begins, ends or leaves rows out.
+        #[test]
+        fn scans_agree_with_a_list(
+            count in 0u64..12,
+            changes in proptest::collection::vec((FIRST - 3..FIRST + 15, 0u8..3), 0..10),
+            (low, high, skip) in (FIRST - 4..FIRST + 16, FIRST - 4..FIRST + 16, 0u64..8),
+            all: bool,
+        ) {
+            let table = table(count, &changes);
+            let mut expected: BTreeMap<u64, u8> = (FIRST..FIRST + count).map(|serial| (serial, 2)).collect();
+            for (serial, change) in &changes {
+                expected.insert(*serial, *change);
+            }
+            let shown = |change: u8| change == 2 || all && change == 1;
+            expected.retain(|_, change| shown(*change));
+            prop_assert_eq!(table.count(all), expected.len() as u64);
+            let bounds = Bounds {
+                low: Bound::Excluded(Id::new(*b"001", low)),
+                high: Bound::Included(Id::new(*b"001", high)),
+            };
+            let within: Vec<Id> = expected
+                .keys()
+                .filter(|serial| **serial > low && **serial <= high)
+                .map(|serial| Id::new(*b"001", *serial))
+                .collect();
+            let scanned: Vec<Id> = table.scan(bounds, all).map(|row| table.id_of(row)).collect();
+            prop_assert_eq!(&scanned, &within);
+            let mut scan = table.scan(bounds, all);
+            let left_out = scan.leave_out(skip);
+            prop_assert_eq!(left_out, skip.min(within.len() as u64));
+            let rest: Vec<Id> = scan.map(|row| table.id_of(row)).collect();
+            prop_assert_eq!(&rest[..], &within[left_out as usize..]);
         }
     }
 }
