@@ -88,7 +88,7 @@ def main():
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        address = json.loads(simulator.stdout.readline())["address"]
+        address = json.loads(simulator.stdout.readline())["orgs"][0]["loginUrl"]
         access = token(address)
         soql = f"SELECT {','.join(fields(address, access))} FROM Account"
         env = {**os.environ, "SF_ADDRESS": address, "SF_TOKEN": access, "SF_SOQL": soql}

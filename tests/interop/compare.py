@@ -149,7 +149,7 @@ def main():
     )  # fmt: skip
     passed = failed = values = 0
     try:
-        org = sign_in(json.loads(simulator.stdout.readline())["address"])
+        org = sign_in(json.loads(simulator.stdout.readline())["orgs"][0]["loginUrl"])
         queryable = {entry["name"] for entry in org.describe()["sobjects"] if entry["queryable"]}
         captured = {entry["name"]: entry for entry in manifest["objects"] if entry.get("state")}
         print(f"{len(captured)} objects in the vault, {len(queryable)} queryable in the org; not captured: {sorted(queryable - captured.keys())}")
