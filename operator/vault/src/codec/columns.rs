@@ -1,0 +1,138 @@
+//! Typed columns from the cells of the arena.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_array::builder::{
+    BooleanBuilder, Date32Builder, Decimal128Builder, Int32Builder, Int64Builder, StringBuilder,
+    TimestampMillisecondBuilder,
+};
+use orgkeep_core::id::SalesforceId;
+
+use super::arena::Arena;
+use super::error::CodecError;
+use super::kind::{Column, Kind};
+use super::number::{Decimal, power_of_ten};
+use super::time;
+
+/// A cell that does not fit the type of its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawCell {
+    /// Row of the batch.
+    pub row: usize,
+    /// Column of the object.
+    pub column: usize,
+}
+
+/// Rows of the arena that become one batch, in their order.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// Where the cells are.
+    pub arena: &'a Arena,
+    /// The arena's cells as one text.
+    pub text: &'a str,
+    /// Which rows.
+    pub rows: &'a [u32],
+}
+
+impl<'a> Batch<'a> {
+    /// The text of a cell; null is empty.
+    #[inline]
+    pub fn cell(&self, row: usize, column: usize) -> &'a str {
+        let (start, end) = self.arena.span(self.rows[row] as usize, column);
+        // Cells are checked to be UTF-8 each when they come in.
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    fn cells(&self, column: usize) -> impl Iterator<Item = (usize, &'a [u8])> {
+        let Self { arena, rows, .. } = *self;
+        rows.iter().enumerate().map(move |(row, of)| (row, arena.cell(*of as usize, column)))
+    }
+
+    /// Makes one column; what does not fit goes to `raw`.
+    pub fn column(
+        &self,
+        index: usize,
+        column: &Column,
+        raw: &mut Vec<RawCell>,
+    ) -> Result<ArrayRef, CodecError> {
+        let many = self.rows.len();
+        macro_rules! typed {
+            ($builder:expr, $parse:expr) => {{
+                let mut builder = $builder;
+                let parse = $parse;
+                for (row, cell) in self.cells(index) {
+                    if cell.is_empty() {
+                        builder.append_null();
+                    } else if let Some(value) = parse(cell) {
+                        builder.append_value(value);
+                    } else {
+                        builder.append_null();
+                        raw.push(RawCell { row, column: index });
+                    }
+                }
+                Ok(Arc::new(builder.finish()))
+            }};
+        }
+        match column.kind {
+            Kind::Text => Ok(self.text_column(index)),
+            Kind::Decimal { precision, scale } => {
+                let limit = power_of_ten(u32::from(precision)).unwrap_or(i128::MAX);
+                let builder = Decimal128Builder::with_capacity(many)
+                    .with_precision_and_scale(precision, scale as i8)?;
+                let scale = u32::from(scale);
+                typed!(builder, |cell| Decimal::parse(cell)
+                    .and_then(|value| value.at_scale(scale))
+                    .filter(|value| *value > -limit && *value < limit))
+            }
+            Kind::Int => typed!(Int32Builder::with_capacity(many), |cell| whole(cell)
+                .and_then(|value| i32::try_from(value).ok())),
+            Kind::Long => typed!(Int64Builder::with_capacity(many), |cell| whole(cell)
+                .and_then(|value| i64::try_from(value).ok())),
+            Kind::Boolean => typed!(BooleanBuilder::with_capacity(many), |cell: &[u8]| match cell {
+                b"true" => Some(true),
+                b"false" => Some(false),
+                _ => None,
+            }),
+            Kind::Date => typed!(Date32Builder::with_capacity(many), time::parse_date),
+            Kind::Instant => typed!(
+                TimestampMillisecondBuilder::with_capacity(many).with_timezone("UTC"),
+                time::parse_instant
+            ),
+        }
+    }
+
+    fn text_column(&self, index: usize) -> ArrayRef {
+        let bytes = (0..self.rows.len()).map(|row| self.cell(row, index).len()).sum();
+        let mut builder = StringBuilder::with_capacity(self.rows.len(), bytes);
+        for row in 0..self.rows.len() {
+            let cell = self.cell(row, index);
+            if cell.is_empty() {
+                builder.append_null();
+            } else {
+                builder.append_value(cell);
+            }
+        }
+        Arc::new(builder.finish())
+    }
+
+    /// Makes the column `Id`: always the 18 characters.
+    pub fn ids(&self, index: usize) -> Result<ArrayRef, CodecError> {
+        let mut builder = StringBuilder::with_capacity(self.rows.len(), 18 * self.rows.len());
+        for row in 0..self.rows.len() {
+            let cell = self.cell(row, index);
+            if cell.len() == 18 {
+                builder.append_value(cell);
+            } else {
+                let id = SalesforceId::parse(cell)
+                    .map_err(|source| CodecError::Id { row: row as u64 + 1, source })?;
+                builder.append_value(id.as_str());
+            }
+        }
+        Ok(Arc::new(builder.finish()))
+    }
+}
+
+fn whole(cell: &[u8]) -> Option<i128> {
+    Decimal::parse(cell).and_then(|value| value.at_scale(0))
+}

@@ -1,0 +1,24 @@
+//! From rows of Salesforce to encrypted Parquet: pure, synchronous, bounded in memory.
+//!
+//! [`csv`] splits Bulk pages into the [`arena`], [`columns`] types its cells, [`hash`] makes the row hashes and
+//! [`writer`] sorts by Id and encodes. [`check`] decodes a part again and proves that its rows are what was hashed.
+
+pub mod arena;
+pub mod check;
+pub mod columns;
+pub mod csv;
+pub mod error;
+pub mod hash;
+pub mod kind;
+pub mod number;
+pub mod part;
+pub mod raw;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod time;
+pub mod writer;
+
+pub use check::{PartCheck, check_part, part_rows};
+pub use error::{CodecError, CsvError, CsvFault};
+pub use part::{Part, PartFacts, PartKey, Settings};
+pub use writer::PartWriter;
