@@ -46,6 +46,7 @@
 //! line.snapshots().await? -> Vec<Manifest>                line.latest().await? -> Option<Manifest>
 //! line.manifest("7").await? -> Manifest                   vault.find_snapshot("latest" | "7" | "<line>/7").await?
 //! vault.state(&manifest, "Account").await? -> State       vault.open_key(&part) -> Result<DataKey>
+//! vault.part_bytes(&part).await? -> Bytes                 // compared with the state's digest
 //! vault.ids(&part) -> Result<Option<IdRange>>             vault.storage() -> &Arc<dyn Storage>
 //! vault.rows(&manifest, "Account", fields).await? -> read::Rows         // blocks when read: spawn_blocking
 //! verify::verify(&vault, &verify::Options { full, expect, line }).await? -> verify::Report { problems, .. }
@@ -65,6 +66,7 @@ mod layout;
 mod lease;
 mod line;
 mod manifest;
+mod part_bytes;
 pub mod read;
 mod rows;
 mod state;
