@@ -70,7 +70,7 @@ class Vault:
 
     def manifests(self, line):
         """The snapshots of a line, oldest first, each with its signature checked."""
-        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(self.document["signingKey"]["public"]))
+        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(self.document["signingKey"]))
         for path in sorted((self.folder / "lines" / line / "snapshots").glob("*.json")):
             manifest = json.loads(path.read_bytes())
             signature = base64.b64decode(manifest.pop("signature"))
