@@ -27,11 +27,7 @@ pub async fn before_status(
 }
 
 /// Writes the status, if it changed.
-pub async fn status(
-    object: &BackupVault,
-    new: &BackupVaultStatus,
-    context: &Context,
-) -> Result<bool, Error> {
+pub async fn status(object: &BackupVault, new: &BackupVaultStatus, context: &Context) -> Result<bool, Error> {
     apply::status(&context.client, object, object.status.as_ref(), new).await
 }
 

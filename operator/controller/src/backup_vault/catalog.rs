@@ -144,7 +144,8 @@ pub fn status(
     } else {
         set.set(condition::READY, State::True, Reason::Succeeded, "found in the vault's catalog");
     }
-    let text = |text: &str, limit: usize| Some(cut_to(text, limit).to_owned()).filter(|text| !text.is_empty());
+    let text =
+        |text: &str, limit: usize| Some(cut_to(text, limit).to_owned()).filter(|text| !text.is_empty());
     let int = |number: u64| Some(i64::try_from(number).unwrap_or(i64::MAX));
     SnapshotStatus {
         observed_generation: generation,

@@ -36,7 +36,9 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         now,
     });
     let outcome = match &step {
-        Step::Watch { .. } if matches!(observed.worker, WorkerState::Running { .. }) => Outcome::wait_seconds(1),
+        Step::Watch { .. } if matches!(observed.worker, WorkerState::Running { .. }) => {
+            Outcome::wait_seconds(1)
+        }
         Step::Start | Step::Watch { .. } => Outcome::wait_seconds(WATCH),
         Step::Discard | Step::Clear | Step::Conclude { .. } => Outcome::wait_seconds(1),
         Step::Idle { seconds } => Outcome::wait_seconds(*seconds),
@@ -46,6 +48,14 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         None => Vec::new(),
     };
     Decision { step, missing, outcome }
+}
+
+/// The decision after the API server refused the probe's Job.
+pub fn refused(observed: &Observed, message: &str, now: Timestamp) -> Decision {
+    let object = &observed.object;
+    let before = object.status.as_ref().and_then(|status| status.probe.as_ref());
+    let step = probe::refused(object.metadata.generation.unwrap_or(0), before, message, now);
+    Decision { step, missing: Vec::new(), outcome: Outcome::wait_seconds(1) }
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ fn keep(set: &mut ConditionSet<'_>) {
 
 /// What the probe found. The signing key is kept as first seen; the worker refuses another.
 fn learn(status: &mut BackupVaultStatus, facts: &VaultFacts) {
-    let text = |text: &str, limit: usize| Some(cut_to(text, limit).to_owned()).filter(|text| !text.is_empty());
+    let text =
+        |text: &str, limit: usize| Some(cut_to(text, limit).to_owned()).filter(|text| !text.is_empty());
     let int = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     status.vault_id = text(&facts.vault_id, 64).or(status.vault_id.take());
     status.signing_key = status.signing_key.take().or_else(|| text(&facts.signing_key, 128));
@@ -63,7 +64,8 @@ fn recovery_key(set: &mut ConditionSet<'_>, spec: &BackupVaultSpec) {
         );
         set.set(RECOVERY_KEY, State::False, Reason::NoRecoveryKey, &text);
     } else {
-        let text = format!("{} recipient(s) can open the vault without the cluster", encryption.recipients.len());
+        let text =
+            format!("{} recipient(s) can open the vault without the cluster", encryption.recipients.len());
         set.set(RECOVERY_KEY, State::True, Reason::RecoveryKeyPresent, &text);
     }
 }

@@ -27,9 +27,12 @@ impl Reconciler for Connections {
 
     async fn reconcile(object: Arc<SalesforceConnection>, context: Arc<Context>) -> Result<Outcome, Error> {
         let observed = gather::gather(&object, &context).await?;
-        let decision = decide::decide(&observed, context.now());
+        let mut decision = decide::decide(&observed, context.now());
         let objects = build::build(&observed, &decision, &context.workers)?;
-        apply::before_status(objects.as_ref(), &context).await?;
+        if let Err(error) = apply::before_status(objects.as_ref(), &context).await {
+            let Some(message) = error.refused() else { return Err(error) };
+            decision = decide::refused(&observed, &message, context.now());
+        }
         let new = status::status(&observed, &decision, context.now());
         let old = object.status.clone().unwrap_or_default();
         if apply::status(&object, &new, &context).await?

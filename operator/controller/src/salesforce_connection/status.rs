@@ -67,7 +67,12 @@ fn concluded(set: &mut ConditionSet<'_>, word: &Word) {
     if word.phase == Phase::Succeeded {
         set.set(READY, State::True, reason, message);
         set.set(CONNECTED, State::True, Reason::Connected, message);
-        set.set(PERMISSIONS_SUFFICIENT, State::True, Reason::Succeeded, "the user may read what a backup needs");
+        set.set(
+            PERMISSIONS_SUFFICIENT,
+            State::True,
+            Reason::Succeeded,
+            "the user may read what a backup needs",
+        );
         return;
     }
     set.set(READY, State::False, reason, message);
@@ -80,7 +85,9 @@ fn concluded(set: &mut ConditionSet<'_>, word: &Word) {
         Reason::PermissionsMissing | Reason::ApiDisabled => {
             set.set(PERMISSIONS_SUFFICIENT, State::False, reason, message);
         }
-        _ => set.set(PERMISSIONS_SUFFICIENT, State::Unknown, reason, "not known: the probe did not get so far"),
+        _ => {
+            set.set(PERMISSIONS_SUFFICIENT, State::Unknown, reason, "not known: the probe did not get so far")
+        }
     }
     if reason.is_configuration() {
         set.stalled(reason, message);

@@ -45,7 +45,8 @@ pub async fn worker(client: &Client, objects: &WorkerObjects) -> Result<Job, Err
     let params = PatchParams::apply(labels::MANAGER_CHILDREN).force();
     let applied = config_maps.patch(&name, &params, &Patch::Apply(&objects.config_map)).await;
     applied.doing(|| format!("apply ConfigMap {namespace}/{name}"))?;
-    let post = PostParams { field_manager: Some(labels::MANAGER_CHILDREN.to_owned()), ..PostParams::default() };
+    let post =
+        PostParams { field_manager: Some(labels::MANAGER_CHILDREN.to_owned()), ..PostParams::default() };
     match jobs.create(&post, &objects.job).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             let old = jobs.get(&name).await.doing(|| format!("read Job {namespace}/{name}"))?;
@@ -92,7 +93,8 @@ pub async fn delete_description(client: &Client, owner: &Owner, name: &str) -> R
 /// Suspends a Job: its pods get SIGTERM, and none is made again.
 pub async fn suspend_job(client: &Client, namespace: &str, name: &str) -> Result<(), Error> {
     let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-    let params = PatchParams { field_manager: Some(labels::MANAGER_CHILDREN.to_owned()), ..PatchParams::default() };
+    let params =
+        PatchParams { field_manager: Some(labels::MANAGER_CHILDREN.to_owned()), ..PatchParams::default() };
     let patch = json!({"spec": {"suspend": true}});
     gone(jobs.patch(name, &params, &Patch::Merge(&patch)).await.map(drop))
         .doing(|| format!("suspend Job {namespace}/{name}"))
@@ -128,6 +130,8 @@ where
     match api.patch_status(&name, &params, &Patch::Apply(&patch)).await {
         // Deleted meanwhile: there is nothing left to tell.
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
-        done => done.map(|_| true).doing(|| format!("write the status of {} {namespace}/{name}", K::kind(&()))),
+        done => {
+            done.map(|_| true).doing(|| format!("write the status of {} {namespace}/{name}", K::kind(&())))
+        }
     }
 }

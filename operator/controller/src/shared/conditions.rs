@@ -86,9 +86,7 @@ impl<'a> ConditionSet<'a> {
     /// The conditions, in an order that stays: `Ready` first, the others by name.
     pub fn finish(mut self) -> Vec<Condition> {
         self.new.sort_by(|a, b| {
-            let key = |condition: &Condition| {
-                (condition.type_ != condition::READY, condition.type_.clone())
-            };
+            let key = |condition: &Condition| (condition.type_ != condition::READY, condition.type_.clone());
             key(a).cmp(&key(b))
         });
         self.new

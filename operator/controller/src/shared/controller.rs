@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use super::gates::Gate;
-use super::{Context, Error, Outcome, invalid};
+use super::{Context, Error, Outcome, apply, invalid};
 
 /// An object that may be unreadable as its kind; one such must not stop the watch of all others.
 pub type Guarded<K> = kube::core::DeserializeGuard<K>;
@@ -152,10 +152,13 @@ fn key<K: Resource<DynamicType = ()>>(object: &Guarded<K>) -> String {
 async fn pass<R: Reconciler>(object: Arc<Guarded<R::Kind>>, context: Arc<Context>) -> Result<Action, Error> {
     let began = Instant::now();
     let work = async {
-        match &object.0 {
-            Ok(object) if object.meta().deletion_timestamp.is_some() => Ok(Outcome::Done),
-            Ok(readable) => R::reconcile(Arc::new(readable.clone()), Arc::clone(&context)).await,
-            Err(unreadable) => invalid::report::<R::Kind>(unreadable, &context).await,
+        // Read anew: the watch may not have seen yet what our own last pass wrote, and a pass that believes an
+        // older status does things twice.
+        match read::<R::Kind>(&object, &context).await?.map(|object| object.0) {
+            None => Ok(Outcome::Done),
+            Some(Ok(object)) if object.meta().deletion_timestamp.is_some() => Ok(Outcome::Done),
+            Some(Ok(readable)) => R::reconcile(Arc::new(readable), Arc::clone(&context)).await,
+            Some(Err(unreadable)) => invalid::report::<R::Kind>(&unreadable, &context).await,
         }
     };
     let result = match tokio::time::timeout(Duration::from_secs(PASS_SECONDS), work).await {
@@ -167,6 +170,16 @@ async fn pass<R: Reconciler>(object: Arc<Guarded<R::Kind>>, context: Arc<Context
     let outcome = result?;
     context.backoff.succeeded(&key(&object));
     Ok(outcome.action())
+}
+
+async fn read<K>(seen: &Guarded<K>, context: &Context) -> Result<Option<Guarded<K>>, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let meta = seen.meta();
+    let name = meta.name.as_deref().ok_or(Error::Incomplete("name"))?;
+    let namespace = meta.namespace.as_deref().ok_or(Error::Incomplete("namespace"))?;
+    apply::get(&context.client, namespace, name).await
 }
 
 fn on_error<R: Reconciler>(object: Arc<Guarded<R::Kind>>, error: &Error, context: Arc<Context>) -> Action {

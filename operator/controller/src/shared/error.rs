@@ -34,6 +34,20 @@ pub enum Error {
     Incomplete(&'static str),
 }
 
+impl Error {
+    /// What the API server said if it refused an object for what is in it (or for a quota): asking again at once
+    /// cannot help, and a person has to see it.
+    pub fn refused(&self) -> Option<String> {
+        match self {
+            Self::Kube { what, source: kube::Error::Api(status) } if matches!(status.code, 403 | 422) => {
+                Some(format!("{what}: {}", status.message))
+            }
+            Self::NotOurs { .. } => Some(self.to_string()),
+            _ => None,
+        }
+    }
+}
+
 /// Says what was tried when it failed.
 pub trait Doing<T> {
     /// `what` as in "create Job acme-r1".

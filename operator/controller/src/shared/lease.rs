@@ -84,10 +84,7 @@ pub fn claim(me: &str, old: Option<&LeaseSpec>, step: Step, now: Timestamp) -> L
     LeaseSpec {
         holder_identity: Some(me.to_owned()),
         lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
-        acquire_time: old
-            .filter(|_| renew)
-            .and_then(|old| old.acquire_time.clone())
-            .or(Some(MicroTime(now))),
+        acquire_time: old.filter(|_| renew).and_then(|old| old.acquire_time.clone()).or(Some(MicroTime(now))),
         renew_time: Some(MicroTime(now)),
         lease_transitions: Some(
             old.and_then(|old| old.lease_transitions).unwrap_or(0) + i32::from(!renew && old.is_some()),

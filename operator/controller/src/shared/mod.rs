@@ -19,6 +19,8 @@ pub mod poll;
 pub mod probe;
 pub mod run;
 pub mod stores;
+#[cfg(test)]
+pub mod testing;
 pub mod time;
 pub mod worker_pod;
 

@@ -244,10 +244,7 @@ fn pending_reason(pod: &Pod) -> (Reason, String) {
         let message = waiting.message.as_deref().unwrap_or_default();
         let text = format!("pod {name}: {reason} {}", cut_to(message, TAIL));
         let stuck = NOT_STARTING.contains(&reason);
-        return (
-            if stuck { Reason::WorkerNotStarting } else { Reason::Pending },
-            text.trim_end().to_owned(),
-        );
+        return (if stuck { Reason::WorkerNotStarting } else { Reason::Pending }, text.trim_end().to_owned());
     }
     let unscheduled = status.and_then(|status| {
         let conditions = status.conditions.as_ref()?;

@@ -137,6 +137,18 @@ fn conclude(view: &View<'_>, word: Word, at: Timestamp) -> Step {
     Step::Conclude { word: Box::new(word), status }
 }
 
+/// The end of a probe whose Job the API server refused to make.
+pub fn refused(generation: i64, before: Option<&ProbeStatus>, message: &str, now: Timestamp) -> Step {
+    let reason = Reason::WorkerNotStarting;
+    let text = format!("the probe's Job was refused: {message}; {}", reason.advice());
+    let status = ProbeStatus {
+        observed_generation: generation,
+        finished_at: rfc3339(now),
+        failures_in_row: before.map_or(0, |before| before.failures_in_row).saturating_add(1),
+    };
+    Step::Conclude { word: Box::new(Word::new(Phase::Failed, reason, text)), status }
+}
+
 fn idle_or_start(view: &View<'_>) -> Step {
     let Some(status) = view.status.filter(|status| status.observed_generation == view.generation) else {
         return Step::Start;

@@ -113,8 +113,7 @@ pub async fn run(
     let backoff = Arc::new(Backoff::default());
     let metrics = Arc::new(Metrics::new(Arc::clone(&stores), Arc::clone(&backoff)));
     let address = options.health_address;
-    let listener =
-        TcpListener::bind(address).await.map_err(|source| RunError::Health { address, source })?;
+    let listener = TcpListener::bind(address).await.map_err(|source| RunError::Health { address, source })?;
     // Health outlives the controllers, so that a slow end is not taken for a hang.
     let (health_end, health_ending) = watch::channel(false);
     let served =

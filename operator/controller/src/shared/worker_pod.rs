@@ -336,11 +336,7 @@ fn volumes(worker: &WorkerJob<'_>) -> (Vec<Volume>, Vec<VolumeMount>) {
     if let Some(claim) = mounts.claim {
         let source = PersistentVolumeClaimVolumeSource { claim_name: claim, read_only: None };
         add(
-            Volume {
-                name: "vault".to_owned(),
-                persistent_volume_claim: Some(source),
-                ..Volume::default()
-            },
+            Volume { name: "vault".to_owned(), persistent_volume_claim: Some(source), ..Volume::default() },
             VAULT_DIR.to_owned(),
             false,
         );
@@ -357,7 +353,10 @@ fn resources(asked: Option<&ResourceRequirements>) -> ResourceRequirements {
     limits.entry("memory".to_owned()).or_insert_with(|| {
         let request = all.requests.as_ref().and_then(|requests| requests.get("memory"));
         // A larger request than the default limit is its own limit.
-        request.filter(|request| bytes(request) > bytes(&memory_limit())).cloned().unwrap_or_else(memory_limit)
+        request
+            .filter(|request| bytes(request) > bytes(&memory_limit()))
+            .cloned()
+            .unwrap_or_else(memory_limit)
     });
     let requests = all.requests.get_or_insert_default();
     for (name, default) in [("cpu", "100m"), ("memory", "128Mi")] {

@@ -21,12 +21,16 @@ pub(super) fn families(stores: &Stores) -> Vec<GaugeFamily> {
     let backups = stores.backups.objects();
     let snapshots = stores.snapshots.objects();
     let mut all = Families::default();
-    all.add("invalid_objects", "Objects that cannot be read as their kind", vec![
-        unreadable("SalesforceConnection", &connections),
-        unreadable("BackupVault", &vaults),
-        unreadable("SalesforceBackup", &backups),
-        unreadable("Snapshot", &snapshots),
-    ]);
+    all.add(
+        "invalid_objects",
+        "Objects that cannot be read as their kind",
+        vec![
+            unreadable("SalesforceConnection", &connections),
+            unreadable("BackupVault", &vaults),
+            unreadable("SalesforceBackup", &backups),
+            unreadable("Snapshot", &snapshots),
+        ],
+    );
     of_connections(&mut all, &readable(&connections));
     of_vaults(&mut all, &readable(&vaults));
     of_backups(&mut all, &readable(&backups), &readable(&snapshots));
@@ -95,9 +99,12 @@ fn of_connections(all: &mut Families, objects: &[&SalesforceConnection]) {
     all.each("connection_api_allowance", "Calls that the org allows in 24 h", objects, |object| {
         usage(object).map(|usage| usage.allowance as f64)
     });
-    all.each("connection_last_probe_timestamp_seconds", "When a connection was last probed", objects, |object| {
-        seconds(object.status.as_ref()?.probe.as_ref().map(|probe| &probe.finished_at))
-    });
+    all.each(
+        "connection_last_probe_timestamp_seconds",
+        "When a connection was last probed",
+        objects,
+        |object| seconds(object.status.as_ref()?.probe.as_ref().map(|probe| &probe.finished_at)),
+    );
 }
 
 fn of_vaults(all: &mut Families, objects: &[&BackupVault]) {
@@ -195,15 +202,27 @@ mod tests {
         let stores = Stores::default();
         let condition = json!({"type": "Ready", "status": "True", "reason": "Available", "message": "",
             "lastTransitionTime": "2026-01-01T00:00:00Z"});
-        fill(&stores.vaults, json!({"metadata": {"namespace": "n", "name": "main"},
+        fill(
+            &stores.vaults,
+            json!({"metadata": {"namespace": "n", "name": "main"},
             "spec": {"volume": {"claimName": "c"}, "encryption": {"disabled": true}},
-            "status": {"snapshots": 3, "bytes": 99, "conditions": [condition]}}));
-        fill(&stores.backups, json!({"metadata": {"namespace": "n", "name": "acme"},
+            "status": {"snapshots": 3, "bytes": 99, "conditions": [condition]}}),
+        );
+        fill(
+            &stores.backups,
+            json!({"metadata": {"namespace": "n", "name": "acme"},
             "spec": {"connectionRef": {"name": "c"}, "vaultRef": {"name": "main"}, "schedule": {"preset": "Daily"}},
-            "status": {"lastSuccessTime": "1970-01-01T00:01:00Z", "lastSnapshot": "acme-1"}}));
-        fill(&stores.snapshots, json!({"metadata": {"namespace": "n", "name": "acme-1"},
-            "spec": {}, "status": {"counts": {"records": 7}}}));
-        fill(&stores.connections, json!({"metadata": {"namespace": "n", "name": "bad"}, "spec": {"auth": 3}}));
+            "status": {"lastSuccessTime": "1970-01-01T00:01:00Z", "lastSnapshot": "acme-1"}}),
+        );
+        fill(
+            &stores.snapshots,
+            json!({"metadata": {"namespace": "n", "name": "acme-1"},
+            "spec": {}, "status": {"counts": {"records": 7}}}),
+        );
+        fill(
+            &stores.connections,
+            json!({"metadata": {"namespace": "n", "name": "bad"}, "spec": {"auth": 3}}),
+        );
         let families = families(&stores);
         let value = |name: &str| {
             let family = families.iter().find(|family| family.name == name).unwrap();
