@@ -1,0 +1,179 @@
+//! The command line: arguments and their help, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Backup and recovery of Salesforce orgs.
+#[derive(Debug, Parser)]
+#[command(name = "orgkeep", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the controllers (in a cluster).
+    Operator(OperatorArgs),
+    /// Carry out one job description (in a worker pod).
+    Worker(WorkerArgs),
+    /// Carry out the YAML of a folder in this process, without a cluster.
+    Run(RunArgs),
+    /// Look into a vault, with nothing but its storage and a key.
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Print the CustomResourceDefinitions.
+    Crds,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Options of the operator.
+#[derive(Debug, Args)]
+pub(crate) struct OperatorArgs {
+    /// Image of the worker pods.
+    #[arg(long, env = "ORGKEEP_WORKER_IMAGE")]
+    pub(crate) worker_image: String,
+    /// When nodes pull that image.
+    #[arg(long, default_value = "IfNotPresent")]
+    pub(crate) image_pull_policy: String,
+    /// ServiceAccount of worker pods whose backup names none; it needs no permission.
+    #[arg(long, default_value = "")]
+    pub(crate) worker_service_account: String,
+    /// Namespaces to watch, by commas; all when left out.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) watch_namespaces: Vec<String>,
+    /// What tells this cluster from others in a shared vault; the UID of kube-system when left out.
+    #[arg(long)]
+    pub(crate) cluster_id: Option<String>,
+    /// Where /livez, /readyz and /metrics are served.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    pub(crate) health_address: std::net::SocketAddr,
+    /// Run without leader election: only when there is surely one replica.
+    #[arg(long)]
+    pub(crate) no_leader_election: bool,
+    /// Name of this pod, for the lease and for events.
+    #[arg(long, env = "POD_NAME", default_value = "orgkeep-operator")]
+    pub(crate) pod_name: String,
+    /// Namespace of this pod, for the lease.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    pub(crate) pod_namespace: String,
+}
+
+/// Options of a worker.
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// The job description.
+    #[arg(long)]
+    pub(crate) job: PathBuf,
+    /// Where the outcome is left for the kubelet.
+    #[arg(long, default_value = "/dev/termination-log")]
+    pub(crate) termination_log: PathBuf,
+}
+
+/// Options of a local run.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Folder with the YAML; only files at its top level are read.
+    #[arg(short = 'f', long = "filename", value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// How to print what came out.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+/// Where a vault is and what opens it.
+#[derive(Debug, Args)]
+pub(crate) struct VaultAccess {
+    /// `file:///dir` or `s3://bucket/prefix?endpoint=…&region=…&path_style=true` (with the usual AWS_* variables).
+    #[arg(long, value_name = "URL")]
+    pub(crate) vault: String,
+    /// File with the vault's key (32 bytes as base64) or an age identity. Not needed for a vault without encryption,
+    /// nor to verify signatures and digests alone.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Line of history; not needed where the vault has only one.
+    #[arg(long)]
+    pub(crate) line: Option<String>,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+/// What can be done with a vault.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultCommand {
+    /// List the snapshots.
+    Snapshots {
+        /// The vault.
+        #[command(flatten)]
+        access: VaultAccess,
+    },
+    /// Show one snapshot: objects, counts, and with --files what they are made of.
+    Show {
+        /// The vault.
+        #[command(flatten)]
+        access: VaultAccess,
+        /// Its id, or `latest`.
+        #[arg(long, default_value = "latest")]
+        snapshot: String,
+        /// Only this object.
+        #[arg(long)]
+        object: Option<String>,
+        /// List the files with their digests and, where a key was given, their data keys.
+        #[arg(long)]
+        files: bool,
+    },
+    /// Hold every stored file against the signed manifests.
+    Verify {
+        /// The vault.
+        #[command(flatten)]
+        access: VaultAccess,
+        /// Only manifests, sizes and names; without it every byte is read.
+        #[arg(long)]
+        quick: bool,
+        /// Digest that the last manifest must have (`status.manifestDigest` of the Snapshot).
+        #[arg(long, value_name = "DIGEST")]
+        expect: Option<String>,
+    },
+    /// Write the records of one object to standard output.
+    Read {
+        /// The vault.
+        #[command(flatten)]
+        access: VaultAccess,
+        /// Id of the snapshot, or `latest`.
+        #[arg(long, default_value = "latest")]
+        snapshot: String,
+        /// API name of the object.
+        #[arg(long)]
+        object: String,
+        /// Fields by commas; all when left out.
+        #[arg(long, value_delimiter = ',')]
+        fields: Vec<String>,
+        /// Form of the records.
+        #[arg(long, value_enum, default_value_t = Format::Csv)]
+        format: Format,
+        /// The most records to write.
+        #[arg(long)]
+        limit: Option<u64>,
+    },
+}
+
+/// Forms of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// All values quoted, null and empty both empty, as in Salesforce's Bulk API.
+    Csv,
+    /// One JSON array.
+    Json,
+}

@@ -1,0 +1,75 @@
+//! `orgkeep vault …`: a look into a vault, with nothing but its storage and a key.
+
+mod read;
+mod show;
+mod snapshots;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use orgkeep_vault::{Access, Key, Location, Manifest, Vault, VaultError};
+
+use crate::CommandResult;
+use crate::cli::{VaultAccess, VaultCommand};
+
+/// Why a look does not succeed, beyond what the vault says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LookError {
+    /// The key file cannot be read.
+    #[error("--key-file {path}: {source}")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The vault says no.
+    #[error("{0}{advice}", advice = advice(.0))]
+    Vault(#[from] VaultError),
+}
+
+fn advice(error: &VaultError) -> String {
+    match error.reason().advice() {
+        "" => String::new(),
+        advice => format!(" ({advice})"),
+    }
+}
+
+/// Carries a command out.
+pub(crate) async fn run(command: VaultCommand) -> CommandResult {
+    match command {
+        VaultCommand::Snapshots { access } => snapshots::run(&access).await,
+        VaultCommand::Show { access, snapshot, object, files } => {
+            show::run(&access, &snapshot, object.as_deref(), files).await
+        }
+        VaultCommand::Verify { access, quick, expect } => verify::run(&access, quick, expect).await,
+        VaultCommand::Read { access, snapshot, object, fields, format, limit } => {
+            read::run(&access, &snapshot, &object, &fields, format, limit).await
+        }
+    }
+}
+
+/// Opens the vault for reading.
+async fn open(access: &VaultAccess) -> Result<Vault, LookError> {
+    let key = access.key_file.as_deref().map(key).transpose()?;
+    let storage = Location::parse(&access.vault)?.open().await?;
+    Ok(Vault::open_read_only(storage, &Access { key, ..Access::default() }).await?)
+}
+
+fn key(path: &Path) -> Result<Key, LookError> {
+    let text = std::fs::read_to_string(path).map_err(|source| LookError::KeyFile { path: path.into(), source })?;
+    Ok(Key::parse(&text)?)
+}
+
+/// The snapshot that an id (in a line, if one is named) or `latest` means.
+async fn find(vault: &Vault, access: &VaultAccess, snapshot: &str) -> Result<Manifest, VaultError> {
+    let Some(line) = &access.line else {
+        return vault.find_snapshot(snapshot).await;
+    };
+    let line = vault.line(line).await?;
+    if snapshot == "latest" {
+        let latest = line.latest().await?;
+        return latest.ok_or_else(|| VaultError::SnapshotNotFound(snapshot.to_owned()));
+    }
+    line.manifest(snapshot).await
+}
