@@ -22,6 +22,7 @@ struct Labels {
 /// Puts the records into the tables.
 pub(super) fn fill(records: Vec<Record>, schema: &Schema, tables: &mut [Table], owner: Option<Id>) -> Result<(), LoadError> {
     let (ids, labels) = give_ids(&records, schema, tables)?;
+    let mut parents = Parents::new(&records, &ids, schema, tables);
     let mut numbers: HashMap<(usize, usize), u64> = HashMap::new();
     for (place, record) in records.iter().enumerate() {
         let object = schema.object(record.object);
@@ -37,6 +38,10 @@ pub(super) fn fill(records: Vec<Record>, schema: &Schema, tables: &mut [Table], 
             let field = &object.fields[*number];
             let value = value(record, object, field, content, schema, &labels)?;
             row.set(*number, value);
+        }
+        for (number, name, content) in &record.lookups {
+            let id = parents.find(record, &object.fields[*number], name, content, schema)?;
+            row.set(*number, Some(Value::Id(id)));
         }
         if let Some((parent, field)) = record.parent {
             row.set(field, Some(Value::Id(ids[parent])));
@@ -57,6 +62,62 @@ pub(super) fn fill(records: Vec<Record>, schema: &Schema, tables: &mut [Table], 
         tables[record.object].put(row);
     }
     Ok(())
+}
+
+/// Records by the content of a field, for references such as `Account.Name`.
+struct Parents<'a> {
+    records: &'a [Record],
+    ids: &'a [Id],
+    /// Text of the rows that were there before: object, field, content.
+    built_in: HashMap<(usize, usize, String), Id>,
+    known: HashMap<(usize, usize), HashMap<&'a str, Id>>,
+}
+
+impl<'a> Parents<'a> {
+    fn new(records: &'a [Record], ids: &'a [Id], schema: &Schema, tables: &[Table]) -> Self {
+        let mut built_in = HashMap::new();
+        for (object, table) in tables.iter().enumerate() {
+            for id in table.stored_ids() {
+                let Some(RowRef::Stored(row)) = table.find(id) else { continue };
+                for field in 0..schema.object(object).fields.len() {
+                    if let Cell::Text(text) = row.get(field) {
+                        built_in.insert((object, field, text.to_owned()), id);
+                    }
+                }
+            }
+        }
+        Self { records, ids, built_in, known: HashMap::new() }
+    }
+
+    fn find(
+        &mut self,
+        record: &Record,
+        reference: &Field,
+        name: &str,
+        content: &str,
+        schema: &Schema,
+    ) -> Result<Id, LoadError> {
+        if name.eq_ignore_ascii_case("Id") {
+            if let Some(id) = Id::parse(content) {
+                return Ok(id);
+            }
+        }
+        for target in reference.reference_to.iter().filter_map(|target| schema.find(target)) {
+            let Some(field) = schema.object(target).find(name) else { continue };
+            let (records, ids) = (self.records, self.ids);
+            let of_field = self.known.entry((target, field)).or_insert_with(|| {
+                let of_target = records.iter().zip(ids).filter(|(record, _)| record.object == target);
+                let cells = of_target.flat_map(|(record, id)| record.cells.iter().map(move |cell| (cell, *id)));
+                cells.filter(|((number, _), _)| *number == field).map(|((_, text), id)| (text.as_str(), id)).collect()
+            });
+            let built_in = || self.built_in.get(&(target, field, content.to_owned()));
+            if let Some(id) = of_field.get(content).or_else(built_in) {
+                return Ok(*id);
+            }
+        }
+        let targets = reference.reference_to.join(" or ");
+        Err(record.wrong(format!("{}: no record of {targets} has {name} `{content}`", reference.name)))
+    }
 }
 
 fn give_ids(records: &[Record], schema: &Schema, tables: &[Table]) -> Result<(Vec<Id>, Labels), LoadError> {

@@ -97,7 +97,7 @@ pub(super) fn access_id(n: usize) -> Id {
     Id::new(*b"000", n as u64 + 1)
 }
 
-fn organization(settings: &Settings) -> [(&'static str, Option<Value>); 7] {
+fn organization(settings: &Settings) -> [(&'static str, Option<Value>); 9] {
     let sandbox = settings.r#type == OrgType::Sandbox;
     [
         ("Name", text(&settings.name)),
@@ -107,6 +107,8 @@ fn organization(settings: &Settings) -> [(&'static str, Option<Value>); 7] {
         ("LanguageLocaleKey", text("en_US")),
         ("DefaultLocaleSidKey", text("en_US")),
         ("TimeZoneSidKey", text("GMT")),
+        ("FiscalYearStartMonth", Some(Value::Int(1))),
+        ("UiSkin", text("Theme3")),
     ]
 }
 

@@ -20,11 +20,25 @@ pub(super) struct Record {
     pub(super) label: Option<String>,
     /// Field numbers and content.
     pub(super) cells: Vec<(usize, String)>,
+    /// References given by a field of the parent (`Account.Name`): reference, the parent's field, content.
+    pub(super) lookups: Vec<(usize, String, String)>,
     /// The record that it was nested in, by its place in the list, and the field that refers to it.
     pub(super) parent: Option<(usize, usize)>,
 }
 
 impl Record {
+    fn new(object: usize, file: &Path) -> Self {
+        Self {
+            object,
+            file: file.to_owned(),
+            at: String::new(),
+            label: None,
+            cells: Vec::new(),
+            lookups: Vec::new(),
+            parent: None,
+        }
+    }
+
     pub(super) fn wrong(&self, message: impl Into<String>) -> LoadError {
         LoadError::Row { file: self.file.clone(), at: self.at.clone(), message: message.into() }
     }
@@ -61,6 +75,11 @@ fn find_field(name: &str, object: usize, schema: &Schema) -> Result<usize, Strin
     })
 }
 
+fn find_relationship(name: &str, object: usize, schema: &Schema) -> Result<usize, String> {
+    let described = schema.object(object);
+    described.find_relationship(name).ok_or_else(|| format!("{} has no relationship {name}", described.name))
+}
+
 fn from_csv(file: &Path, schema: &Schema, records: &mut Vec<Record>) -> Result<(), LoadError> {
     let object = find_object(stem(file), file, schema)?;
     let text = read(file)?;
@@ -68,14 +87,28 @@ fn from_csv(file: &Path, schema: &Schema, records: &mut Vec<Record>) -> Result<(
     let wrong = |error: csv::Error| LoadError::file(file, format!("it is not CSV: {error}"));
     let mut columns = Vec::new();
     for name in reader.headers().map_err(wrong)? {
-        columns.push(find_field(name.trim(), object, schema).map_err(|m| LoadError::file(file, m))?);
+        let (name, of_parent) = match name.trim().split_once('.') {
+            Some((relationship, field)) => (relationship, Some(field.to_owned())),
+            None => (name.trim(), None),
+        };
+        let found = match of_parent {
+            Some(_) => find_relationship(name, object, schema),
+            None => find_field(name, object, schema),
+        };
+        columns.push((found.map_err(|m| LoadError::file(file, m))?, of_parent));
     }
     for row in reader.records() {
         let row = row.map_err(wrong)?;
         let at = format!("line {}", row.position().map_or(0, csv::Position::line));
-        let mut record = Record { object, file: file.to_owned(), at, label: None, cells: Vec::new(), parent: None };
-        for (field, content) in columns.iter().zip(&row) {
-            add_cell(&mut record, *field, content, schema);
+        let mut record = Record { at, ..Record::new(object, file) };
+        for ((field, of_parent), content) in columns.iter().zip(&row) {
+            match of_parent {
+                Some(name) if !content.is_empty() => {
+                    record.lookups.push((*field, name.clone(), content.to_owned()));
+                }
+                Some(_) => {}
+                None => add_cell(&mut record, *field, content, schema),
+            }
         }
         records.push(record);
     }
@@ -131,7 +164,7 @@ fn add_listed(
         };
         let label = attributes.and_then(|a| a["referenceId"].as_str()).map(str::to_owned);
         let parent = parent.map(|(place, _, field)| (place, field));
-        records.push(Record { object, file: file.to_owned(), at: at.clone(), label, cells: Vec::new(), parent });
+        records.push(Record { at: at.clone(), label, parent, ..Record::new(object, file) });
         add_fields(map, records.len() - 1, file, schema, number, records)?;
     }
     Ok(())
@@ -158,14 +191,34 @@ fn add_fields(
             add_listed(children, Some((place, child, field)), file, schema, number, records)?;
             continue;
         }
+        if let Json::Object(parts) = value {
+            add_object(key, parts, &mut records[place], schema)?;
+            continue;
+        }
         let content = match value {
             Json::Null => continue,
             Json::String(text) => text.clone(),
             Json::Bool(_) | Json::Number(_) => value.to_string(),
-            _ => return Err(records[place].wrong(format!("{key} is a list or an object; give its parts"))),
+            _ => return Err(records[place].wrong(format!("{key} is a list, which no field holds"))),
         };
         let field = find_field(key, object, schema).map_err(|m| records[place].wrong(m))?;
         add_cell(&mut records[place], field, &content, schema);
     }
+    Ok(())
+}
+
+/// An object within a record: an address, whose parts are fields of their own, or a parent named by a field.
+fn add_object(key: &str, parts: &Map<String, Json>, record: &mut Record, schema: &Schema) -> Result<(), LoadError> {
+    let described = schema.object(record.object);
+    if described.find(key).is_some_and(|field| described.fields[field].kind.is_compound()) {
+        return Ok(());
+    }
+    let field = find_relationship(key, record.object, schema).map_err(|m| record.wrong(m))?;
+    let mut given = parts.iter().filter(|(name, value)| *name != "attributes" && !value.is_null());
+    let (Some((name, value)), None) = (given.next(), given.next()) else {
+        return Err(record.wrong(format!("{key}: name the parent by one field")));
+    };
+    let content = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    record.lookups.push((field, name.clone(), content));
     Ok(())
 }

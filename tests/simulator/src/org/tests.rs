@@ -138,6 +138,22 @@ fn describes_have_the_recorded_shape() {
 }
 
 #[test]
+fn parents_may_be_named_by_a_field() {
+    let csv = "LastName,Account.Name,Owner.Username\nLee,Acme,admin@acme.example\nRay,,\n";
+    let json = r#"[{"LastName": "Fox", "Account": {"attributes": {}, "Name": "Acme"}}]"#;
+    let account = ("data/Account.csv", ACCOUNTS);
+    let files = [("schema.yaml", SCHEMA), account, ("data/Contact.csv", csv), ("data/Contact.json", json)];
+    let org = org_with(&files, &[]).unwrap();
+    for n in [0, 2] {
+        assert_eq!(cell(&org, "Contact", n, "AccountId"), cell(&org, "Account", 0, "Id"));
+    }
+    assert_eq!(cell(&org, "Contact", 1, "AccountId"), None);
+    let unknown = [("schema.yaml", SCHEMA), account, ("data/Contact.csv", "LastName,Account.Name\nLee,Nobody\n")];
+    let message = org_with(&unknown, &[]).unwrap_err().to_string();
+    assert!(message.ends_with("line 2: AccountId: no record of Account has Name `Nobody`"), "{message}");
+}
+
+#[test]
 fn children_may_be_nested_in_their_parent() {
     let tree = r#"{"records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "A",
         "Contacts": {"records": [{"attributes": {"type": "Contact", "referenceId": "c"}, "LastName": "C"}]}}]}"#;
