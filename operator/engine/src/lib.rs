@@ -9,10 +9,12 @@ mod ending;
 mod probe;
 pub mod progress;
 mod record;
+mod resume;
 pub mod secrets;
 pub mod serve;
 pub mod task;
-pub mod vault_access;
+mod vault_access;
 pub mod worker;
 
+pub use resume::unfinished_run;
 pub use worker::Context;

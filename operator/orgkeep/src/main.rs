@@ -8,6 +8,7 @@ mod table;
 mod vault;
 mod worker;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -43,8 +44,21 @@ async fn dispatch(command: Command) -> ExitCode {
     };
     match result {
         Ok(code) => code,
+        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string()),
     }
+}
+
+/// Writes a result to standard output.
+pub(crate) fn say(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// A reader that has seen enough (`| head`) is no error.
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// What ends a command: a text for a person.
@@ -57,7 +71,7 @@ fn complain(text: &str) -> ExitCode {
 
 fn print_definitions() -> CommandResult {
     for definition in orgkeep_api::crds::all()? {
-        print!("---\n{}", serde_yaml::to_string(&definition)?);
+        say(&format!("---\n{}", serde_yaml::to_string(&definition)?))?;
     }
     Ok(ExitCode::SUCCESS)
 }

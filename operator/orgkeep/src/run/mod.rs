@@ -8,6 +8,7 @@ mod status;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,13 +24,13 @@ use orgkeep_core::run::{Outcome, Phase};
 use orgkeep_engine::progress::Tracker;
 use orgkeep_engine::secrets::SecretSource;
 use orgkeep_engine::serve::ResultSlot;
-use orgkeep_engine::{Context, task};
+use orgkeep_engine::{Context, task, unfinished_run};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use self::manifests::Manifests;
 use self::simulator::Simulators;
-use crate::CommandResult;
+use crate::{CommandResult, say};
 use crate::cli::{Output, RunArgs};
 
 /// The cluster that lines made here belong to.
@@ -135,11 +136,12 @@ impl Session {
 
     async fn backup(&mut self, backup: &mut SalesforceBackup, snapshot: &mut Snapshot) -> bool {
         let began = Timestamp::now();
-        let outcome = match self.task(backup, snapshot, began) {
+        let outcome = match self.task(backup, snapshot) {
             Err(outcome) => *outcome,
-            Ok(task) => {
+            Ok(mut task) => {
                 let name = name_of(&snapshot.metadata).to_owned();
-                self.carry_out(&format!("snapshot {name}"), &task).await
+                task.run_id = self.run_of(&task, began).await;
+                self.carry_out(&format!("snapshot {name}"), &Task::Backup(Box::new(task))).await
             }
         };
         status::snapshot(snapshot, &outcome, began);
@@ -147,7 +149,7 @@ impl Session {
         outcome.phase == Phase::Succeeded
     }
 
-    fn task(&self, backup: &SalesforceBackup, snapshot: &Snapshot, now: Timestamp) -> Result<Task, Box<Outcome>> {
+    fn task(&self, backup: &SalesforceBackup, snapshot: &Snapshot) -> Result<BackupTask, Box<Outcome>> {
         let spec = &backup.spec;
         let (connection, vault) = (&spec.connection_ref.name, &spec.vault_ref.name);
         let missing = |what: &str, name: &str| {
@@ -157,12 +159,12 @@ impl Session {
         let org = self.orgs.get(connection).ok_or_else(|| missing("SalesforceConnection", connection))?;
         let store = self.vaults.get(vault).ok_or_else(|| missing("BackupVault", vault))?;
         let name = name_of(&snapshot.metadata);
-        Ok(Task::Backup(Box::new(BackupTask {
+        Ok(BackupTask {
             cluster: CLUSTER.to_owned(),
             namespace: namespace_of(&backup.metadata).to_owned(),
             backup_name: name_of(&backup.metadata).to_owned(),
             snapshot_name: name.to_owned(),
-            run_id: format!("{name}-{:x}", now.as_millisecond()),
+            run_id: String::new(),
             attempt: 1,
             connection_name: connection.clone(),
             connection: org.clone(),
@@ -176,7 +178,22 @@ impl Session {
             search: spec.search.clone(),
             full_every_days: u32::try_from(spec.full_every_days).unwrap_or(30),
             calls_in_flight: CALLS_IN_FLIGHT,
-        })))
+        })
+    }
+
+    /// The run to go on with: one of the same backup and scope that was killed or stopped lately, else a new one.
+    async fn run_of(&self, task: &BackupTask, now: Timestamp) -> String {
+        let mut hasher = std::hash::DefaultHasher::new();
+        let asked = serde_json::json!([task.connection_name, task.scope]);
+        asked.to_string().hash(&mut hasher);
+        let prefix = format!("{}-{:08x}-", task.backup_name, hasher.finish() as u32);
+        match unfinished_run(task, &prefix, &self.context()).await {
+            Some(run) => {
+                eprintln!("backup {}: goes on with run {run}, which did not come to its end", task.backup_name);
+                run
+            }
+            None => format!("{prefix}{:x}", now.as_millisecond()),
+        }
     }
 
     /// The spec as the engine takes it: a simulator is started, its address put in.
@@ -193,11 +210,8 @@ impl Session {
         Ok(spec)
     }
 
-    async fn carry_out(&self, what: &str, task: &Task) -> Outcome {
-        if self.cancel.is_cancelled() {
-            return Outcome::new(Phase::Canceled, Reason::Canceled, "not begun: asked to stop");
-        }
-        let context = Context {
+    fn context(&self) -> Context {
+        Context {
             secrets: Arc::clone(&self.secrets),
             volume_root: self.folder.clone(),
             tracker: Tracker::default(),
@@ -205,7 +219,14 @@ impl Session {
             cancel: self.cancel.clone(),
             index: 0,
             holder: format!("{CLUSTER}-{}", std::process::id()),
-        };
+        }
+    }
+
+    async fn carry_out(&self, what: &str, task: &Task) -> Outcome {
+        if self.cancel.is_cancelled() {
+            return Outcome::new(Phase::Canceled, Reason::Canceled, "not begun: asked to stop");
+        }
+        let context = self.context();
         let watching = watch::start(what, context.tracker.clone());
         let outcome = task::carry_out(task, 1, &context).await;
         watching.end(&outcome).await;
@@ -249,12 +270,11 @@ fn values<K: serde::Serialize>(objects: &[K]) -> Result<Vec<Value>, serde_json::
 }
 
 /// Prints the objects: a `v1 List`, or what `kubectl get` would show, and below it what is wrong.
-fn print(output: Output, groups: &[Vec<Value>; 4]) -> Result<(), serde_json::Error> {
+fn print(output: Output, groups: &[Vec<Value>; 4]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     if output == Output::Json {
         let items: Vec<&Value> = groups.iter().flatten().collect();
         let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items});
-        println!("{}", serde_json::to_string_pretty(&list)?);
-        return Ok(());
+        return Ok(say(&format!("{}\n", serde_json::to_string_pretty(&list)?))?);
     }
     let mut tables = Vec::new();
     for (definition, objects) in orgkeep_api::crds::all()?.iter().zip(groups) {
@@ -262,7 +282,7 @@ fn print(output: Output, groups: &[Vec<Value>; 4]) -> Result<(), serde_json::Err
             tables.push(columns::render(&serde_json::to_value(definition)?, objects, false, Timestamp::now()));
         }
     }
-    print!("{}", tables.join("\n"));
+    say(&tables.join("\n"))?;
     for line in groups.iter().flatten().flat_map(complaints) {
         eprintln!("{line}");
     }

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use orgkeep_vault::{Manifest, ObjectEntry, Part, State, Vault, VaultError};
 use serde_json::{Value, json};
 
-use crate::CommandResult;
+use crate::{CommandResult, say};
 use crate::cli::{Output, VaultAccess};
 use crate::table;
 
@@ -37,7 +37,7 @@ pub(super) async fn run(access: &VaultAccess, snapshot: &str, object: Option<&st
                 .collect::<Result<Vec<_>, _>>()?;
             let mut value = super::snapshots::summary(&manifest);
             value["objects"] = Value::Array(objects);
-            println!("{}", serde_json::to_string_pretty(&value)?);
+            say(&format!("{}\n", serde_json::to_string_pretty(&value)?))?;
         }
         Output::Table => print_tables(&vault, &manifest, &chosen, &states, files, with_key)?,
     }
@@ -86,9 +86,9 @@ fn print_tables(
     states: &[Option<State>],
     files: bool,
     with_key: bool,
-) -> Result<(), VaultError> {
-    println!(
-        "snapshot {} of line {}: {}, {} records of {} objects, org {} ({})\nmanifest {}\n",
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    say(&format!(
+        "snapshot {} of line {}: {}, {} records of {} objects, org {} ({})\nmanifest {}\n\n",
         manifest.snapshot_id(),
         manifest.line_id,
         manifest.phase,
@@ -97,7 +97,7 @@ fn print_tables(
         manifest.org.id,
         manifest.org.name,
         manifest.digest
-    );
+    ))?;
     if files {
         let headings = ["OBJECT", "ROWS", "SIZE", "SHA256", "PATH", "KEY"];
         let mut rows = Vec::new();
@@ -112,7 +112,7 @@ fn print_tables(
                 data_key(vault, part, with_key)?.unwrap_or_default(),
             ]);
         }
-        print!("{}", table::render(&headings, &rows));
+        say(&table::render(&headings, &rows))?;
         return Ok(());
     }
     let headings = ["OBJECT", "RECORDS", "PROVEN", "NOTE"];
@@ -123,6 +123,6 @@ fn print_tables(
             vec![entry.name.clone(), entry.records.to_string(), entry.proven.to_string(), note.unwrap_or_default()]
         })
         .collect();
-    print!("{}", table::render(&headings, &rows));
+    say(&table::render(&headings, &rows))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use orgkeep_vault::Manifest;
 use serde_json::{Value, json};
 
-use crate::CommandResult;
+use crate::{CommandResult, say};
 use crate::cli::{Output, VaultAccess};
 use crate::table;
 
@@ -18,12 +18,12 @@ pub(super) async fn run(access: &VaultAccess) -> CommandResult {
     match access.output {
         Output::Json => {
             let all: Vec<Value> = manifests.iter().map(summary).collect();
-            println!("{}", serde_json::to_string_pretty(&json!({"vaultId": vault.id(), "snapshots": all}))?);
+            say(&format!("{}\n", serde_json::to_string_pretty(&json!({"vaultId": vault.id(), "snapshots": all}))?))?;
         }
         Output::Table => {
             let headings = ["SNAPSHOT", "LINE", "BACKUP", "PHASE", "OBJECTS", "RECORDS", "SIZE", "COMPLETED"];
             let rows: Vec<Vec<String>> = manifests.iter().map(row).collect();
-            print!("{}", table::render(&headings, &rows));
+            say(&table::render(&headings, &rows))?;
         }
     }
     Ok(ExitCode::SUCCESS)

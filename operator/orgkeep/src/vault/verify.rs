@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use orgkeep_vault::verify::{Options, verify};
 
-use crate::CommandResult;
+use crate::{CommandResult, say};
 use crate::cli::{Output, VaultAccess};
 use crate::table;
 
@@ -15,7 +15,7 @@ pub(super) async fn run(access: &VaultAccess, quick: bool, expect: Option<String
     let report = verify(&vault, &options).await?;
     let good = report.is_good();
     match access.output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+        Output::Json => say(&format!("{}\n", serde_json::to_string_pretty(&report)?))?,
         Output::Table => {
             for problem in &report.problems {
                 println!("{}: {} (snapshots {})", problem.file, problem.problem, problem.snapshots.join(", "));
