@@ -1,7 +1,9 @@
 //! The commit: one conditional put that makes a snapshot be.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use orgkeep_core::run::{Completeness, Counts, OrgFacts, Phase, SnapshotFacts};
 
 use crate::attempt::Attempt;
@@ -15,6 +17,8 @@ use crate::vault::now;
 
 /// Tries at a number; each loss means that another was committed meanwhile.
 const TRIES: usize = 16;
+/// Clocks of the machines that write a vault differ by less.
+const CLOCKS: Duration = Duration::from_secs(24 * 3600);
 
 /// What a run has to say of its snapshot.
 #[derive(Debug, Clone)]
@@ -94,7 +98,6 @@ impl Line {
             return Ok(committed);
         }
         for tries in 0..TRIES {
-            lease.renew().await?;
             if tries > 0 {
                 self.check_files(&manifest).await?;
             }
@@ -110,6 +113,8 @@ impl Line {
             if manifest.parent.as_ref().is_some_and(|parent| parent.seq >= next) {
                 continue;
             }
+            // After the number was read: whoever takes the lease over from here on meets us at that number.
+            lease.renew().await?;
             let bytes = manifest.sign(self.vault().keys())?;
             if self.vault().put_once(&manifest.path(), bytes.into()).await? {
                 tracing::info!(line = self.id(), seq = next, digest = manifest.digest, "committed");
@@ -142,10 +147,16 @@ impl Line {
 impl Run {
     /// The snapshot of this run, if one was committed.
     pub async fn committed(&self) -> Result<Option<Committed>> {
+        let begun = self.begun().await?.and_then(|begun| begun.checked_sub(CLOCKS).ok());
         for seq in self.line().numbers().await?.into_iter().rev() {
             let manifest = self.line().read_number(seq).await?;
             if !manifest.is_void() && manifest.run_id == self.id() {
                 return Ok(Some(manifest.into()));
+            }
+            // What was committed before the run began is not of it, nor is what came earlier.
+            let at = manifest.completion_time.parse::<Timestamp>().ok();
+            if at.zip(begun).is_some_and(|(at, begun)| at < begun) {
+                break;
             }
         }
         Ok(None)

@@ -136,6 +136,12 @@ impl Run {
         }
     }
 
+    /// When the run's first attempt began.
+    pub(crate) async fn begun(&self) -> Result<Option<jiff::Timestamp>> {
+        let first: Option<AttemptDocument> = self.line.vault().read(&self.path("attempts/000001.json")).await?;
+        Ok(first.and_then(|first| first.started_at.parse().ok()))
+    }
+
     /// The data key of an object in this run: the same for all attempts.
     pub async fn data_key(&self, object: &str) -> Result<DataKey> {
         let vault = self.line.vault();

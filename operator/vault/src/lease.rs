@@ -83,7 +83,8 @@ impl Line {
             match vault.replace(&path, there.as_ref().map(|(_, version)| version), &document).await {
                 Ok(version) => {
                     let mut lease = Lease { line: self.clone(), document, version, duration };
-                    if there.is_some_and(|(holder, _)| !holder.released) {
+                    // Attempts of one run know each other's manifest by the run; all others are stopped by a void.
+                    if there.is_some_and(|(holder, _)| !holder.released && holder.run_id != run_id) {
                         lease.put_void().await?;
                     }
                     return Ok(lease);
