@@ -10,6 +10,8 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::ListParams;
+use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config, Controller, Error as QueueError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
@@ -30,6 +32,8 @@ const CONCURRENCY: u16 = 8;
 const PASS_SECONDS: u64 = 60;
 /// How often a missing definition is looked for.
 const CRD_POLL: Duration = Duration::from_secs(3);
+/// How often the first list is looked at.
+const LIST_POLL: Duration = Duration::from_millis(500);
 
 /// One kind's controller.
 pub trait Reconciler: Send + Sync + 'static {
@@ -116,11 +120,10 @@ pub async fn drive<R: Reconciler>(context: Arc<Context>, scope: Scope, shutdown:
         .watches(scope.api::<Pod>(), workers, |pod: Pod| owner_of_pod::<R::Kind>(&pod));
     let store = controller.store();
     R::publish(&context, store.clone());
-    let gates = Arc::clone(&context.gates);
+    let (gates, api) = (Arc::clone(&context.gates), scope.api::<R::Kind>());
     let listed = tokio::spawn(async move {
-        if store.wait_until_ready().await.is_ok() {
-            gates.set(&gate, Gate::Ready);
-        }
+        await_list(&api, &store).await;
+        gates.set(&gate, Gate::Ready);
     });
     R::wire(controller, &scope)
         .graceful_shutdown_on(ending(shutdown))
@@ -133,6 +136,30 @@ pub async fn drive<R: Reconciler>(context: Arc<Context>, scope: Scope, shutdown:
         })
         .await;
     listed.abort();
+}
+
+/// Waits until the watch has seen all objects that there are. `Store::wait_until_ready` wakes only one who waits,
+/// and that has to be the controller itself.
+async fn await_list<K>(api: &Api<K>, store: &Store<Guarded<K>>)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    loop {
+        match api.list_metadata(&ListParams::default()).await {
+            Ok(list) if list.items.iter().all(|found| is_in(store, found)) => return,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "cannot be listed"),
+        }
+        tokio::time::sleep(LIST_POLL).await;
+    }
+}
+
+fn is_in<K>(store: &Store<Guarded<K>>, found: &PartialObjectMeta<K>) -> bool
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let reference = ObjectRef::new(&found.name_any()).within(&found.namespace().unwrap_or_default());
+    store.get(&reference).is_some()
 }
 
 fn owner_of_pod<K>(pod: &Pod) -> Option<ObjectRef<Guarded<K>>>
