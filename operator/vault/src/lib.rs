@@ -47,6 +47,7 @@
 //! line.manifest("7").await? -> Manifest                   vault.find_snapshot("latest" | "7" | "<line>/7").await?
 //! vault.state(&manifest, "Account").await? -> State       vault.open_key(&part) -> Result<DataKey>
 //! vault.part_bytes(&part).await? -> Bytes                 // compared with the state's digest
+//! vault.check(&part).await? -> u64                        // digest, decryption, every row by its hash
 //! vault.ids(&part) -> Result<Option<IdRange>>             vault.storage() -> &Arc<dyn Storage>
 //! vault.rows(&manifest, "Account", fields).await? -> read::Rows         // blocks when read: spawn_blocking
 //! verify::verify(&vault, &verify::Options { full, expect, line }).await? -> verify::Report { problems, .. }

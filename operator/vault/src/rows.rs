@@ -33,14 +33,23 @@ impl Attempt {
 }
 
 impl Vault {
-    /// Decrypts a part, decodes every row and holds it against its hash; the rows.
-    pub(crate) async fn count_rows(&self, part: &Part) -> Result<u64> {
+    /// Compares a part with its digest, decrypts it, decodes every row and holds it against its hash; the rows.
+    pub async fn check(&self, part: &Part) -> Result<u64> {
         let key = self.open_key(part)?.part_key();
         let bytes = self.storage().get(&part.path).await?;
-        let checked = tokio::task::spawn_blocking(move || check_part(bytes, key.as_ref())).await;
-        match checked {
-            Ok(Ok(check)) => Ok(check.rows),
-            Ok(Err(error)) => Err(VaultError::corrupted(&part.path, error.to_string())),
+        let part = part.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let wrong = |why: String| VaultError::corrupted(&part.path, why);
+            if bytes.len() as u64 != part.size {
+                return Err(wrong(format!("it has {} bytes, {} were written", bytes.len(), part.size)));
+            }
+            if crate::digest::sha256(&bytes) != part.sha256 {
+                return Err(wrong("its SHA-256 is not that of what was written".to_owned()));
+            }
+            check_part(bytes, key.as_ref()).map_err(|error| wrong(error.to_string()))
+        });
+        match checked.await {
+            Ok(checked) => Ok(checked?.rows),
             Err(error) => Err(VaultError::internal(error.to_string())),
         }
     }
