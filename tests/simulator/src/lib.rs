@@ -13,7 +13,8 @@
 //!   `part(row, column, field, scratch)` a neighbour of that column's field (the parts of an address),
 //!   `id(row)` the row's id, `ancestor(row, column, depth)` object and id of the parent that a column's path
 //!   goes through after `depth` relationships. [`soql::Column`] has `name` (`Account.Owner.Name`), `names` (its
-//!   parts) and `kind`.
+//!   parts) and `kind`. Where `plan.aggregate` is set, the rows are groups: their `attributes` are
+//!   `{"type": "AggregateResult"}`, they have no id and no url, and Bulk refuses them.
 
 // a describe result in full shape is a deep `json!`
 #![recursion_limit = "512"]

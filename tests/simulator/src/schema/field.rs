@@ -100,6 +100,8 @@ pub struct Field {
     pub filterable: bool,
     /// May be named in ORDER BY.
     pub sortable: bool,
+    /// May be named in GROUP BY.
+    pub groupable: bool,
     /// A formula or roll-up.
     pub calculated: bool,
     /// Numbered by the server.
@@ -146,6 +148,7 @@ impl Field {
             createable: unless_denied("createable"),
             filterable: unless_denied("filterable"),
             sortable: unless_denied("sortable"),
+            groupable: unless_denied("groupable"),
             calculated: flag("calculated"),
             auto_number: flag("autoNumber"),
             unique: flag("unique") || flag("externalId"),

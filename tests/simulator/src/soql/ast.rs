@@ -23,8 +23,39 @@ impl Name {
 pub enum Selected {
     /// A field, maybe of a parent.
     Field(Name),
+    /// A grouped field with a name of its own.
+    Aliased(Name, String),
+    /// `COUNT(Id)`, `MAX(Amount) most`.
+    Aggregate(Function, Name, Option<String>),
     /// `FIELDS(…)`.
     Fields(FieldSet),
+}
+
+/// Aggregate functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Function {
+    Count,
+    CountDistinct,
+    Sum,
+    Avg,
+    Min,
+    Max,
+}
+
+impl Function {
+    /// The function by its name, in any case.
+    pub fn find(name: &str) -> Option<Self> {
+        Some(match name.to_ascii_uppercase().as_str() {
+            "COUNT" => Self::Count,
+            "COUNT_DISTINCT" => Self::CountDistinct,
+            "SUM" => Self::Sum,
+            "AVG" => Self::Avg,
+            "MIN" => Self::Min,
+            "MAX" => Self::Max,
+            _ => return None,
+        })
+    }
 }
 
 /// Which fields `FIELDS()` stands for.
@@ -92,8 +123,10 @@ pub enum Condition {
 /// One ORDER BY entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Order {
-    /// The field.
+    /// The field, or the alias of a column.
     pub name: Name,
+    /// The aggregate of that field.
+    pub function: Option<Function>,
     /// DESC
     pub descending: bool,
     /// NULLS LAST (nulls come first otherwise, in either direction).
@@ -115,6 +148,8 @@ pub struct Query {
     pub alias: Option<String>,
     /// WHERE
     pub condition: Option<Condition>,
+    /// GROUP BY
+    pub group: Vec<Name>,
     /// ORDER BY
     pub order: Vec<Order>,
     /// LIMIT

@@ -10,7 +10,7 @@ use super::plan::Column;
 use super::sort;
 use crate::schema::Schema;
 use crate::store::table::Scan;
-use crate::store::{Bounds, Database, RowRef, Table};
+use crate::store::{Bounds, Database, Row, RowRef, Table};
 use crate::value::{Cell, Id};
 
 /// Matching rows between two marks.
@@ -36,6 +36,8 @@ enum Rows {
     Marked(Vec<Id>),
     /// These rows, in this order.
     Listed(Vec<Id>),
+    /// These groups.
+    Groups(Vec<Row>),
 }
 
 impl Cursor {
@@ -61,7 +63,7 @@ impl Cursor {
         let most = plan.limit.map(|limit| limit.saturating_add(plan.offset));
         let mut scratch = String::new();
         let table = self.table();
-        if let Some(ids) = self.filter.as_ref().and_then(|filter| filter.id_list(id_field)) {
+        if let Some(ids) = self.filter.as_ref().filter(|_| !plan.aggregate).and_then(|filter| filter.id_list(id_field)) {
             let rows = ids.into_iter().filter_map(|id| table.find(id).map(|row| (id, row)));
             let rows = rows.filter(|(_, row)| self.with_deleted || !is_deleted(*row));
             let found = rows.filter(|(_, row)| self.holds(*row, &mut scratch)).map(|(id, _)| id);
@@ -71,6 +73,12 @@ impl Cursor {
             return (Rows::Listed(sorted), count);
         }
         let bounds = self.filter.as_ref().map_or(Bounds::ALL, |filter| filter.bounds(id_field));
+        if let Some(grouping) = &plan.grouping {
+            let matching = table.scan(bounds, self.with_deleted).filter(|row| self.holds(*row, &mut scratch));
+            let groups = grouping.run(self, matching);
+            let count = groups.len() as u64;
+            return (Rows::Groups(groups), count);
+        }
         if !order.is_empty() {
             let matching = table.scan(bounds, self.with_deleted).filter(|row| self.holds(*row, &mut scratch));
             let sorted = sort::sorted(self, order, matching.map(|row| table.id_of(row)), most);
@@ -145,6 +153,10 @@ impl Cursor {
                 let from = usize::try_from(from).unwrap_or(usize::MAX).min(ids.len());
                 Source::Listed(ids[from..].iter())
             }
+            Rows::Groups(groups) => {
+                let from = usize::try_from(from).unwrap_or(usize::MAX).min(groups.len());
+                Source::Groups(groups[from..].iter())
+            }
         };
         RowIter { cursor: self, source, left, scratch: String::new() }
     }
@@ -156,6 +168,9 @@ impl Cursor {
 
     /// The cell of a column; text that has to be made is written to `scratch`.
     pub fn cell<'a>(&'a self, row: RowRef<'a>, column: usize, scratch: &'a mut String) -> Cell<'a> {
+        if let (true, RowRef::Stored(group)) = (self.plan.aggregate, row) {
+            return group.get(column);
+        }
         let column = &self.plan.columns[column];
         if column.path.next.is_empty() {
             return self.database.cell(self.schema(), column.object, row, column.field, scratch);
@@ -211,6 +226,7 @@ enum Source<'a> {
     /// Rows that meet the filter, after leaving out so many.
     Filtered(Scan<'a>, u64),
     Listed(std::slice::Iter<'a, Id>),
+    Groups(std::slice::Iter<'a, Row>),
 }
 
 impl<'a> Iterator for RowIter<'a> {
@@ -235,6 +251,7 @@ impl<'a> Iterator for RowIter<'a> {
                 let table = self.cursor.table();
                 ids.find_map(|id| table.find(*id))?
             }
+            Source::Groups(groups) => RowRef::Stored(groups.next()?),
         };
         self.left -= 1;
         Some(row)

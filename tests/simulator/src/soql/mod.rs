@@ -1,5 +1,6 @@
 //! SOQL: a parser, names looked up in a user's view of the schema, and cursors over a snapshot.
 
+mod aggregate;
 mod ast;
 mod cursor;
 mod error;
@@ -14,7 +15,7 @@ mod sort;
 #[cfg(test)]
 mod tests;
 
-pub use ast::{Condition, FieldSet, Literal, Name, Operator, Order, Query, Selected};
+pub use ast::{Condition, FieldSet, Function, Literal, Name, Operator, Order, Query, Selected};
 pub use cursor::{Cursor, RowIter};
 pub use error::SoqlError;
 pub use parse::parse;

@@ -1,6 +1,6 @@
 //! From tokens to a [`Query`].
 
-use super::ast::{Condition, FieldSet, Literal, Name, Operator, Order, Query, Selected};
+use super::ast::{Condition, FieldSet, Function, Literal, Name, Operator, Order, Query, Selected};
 use super::lex::{Kind, Token, tokens};
 use super::{SoqlError, literal};
 use crate::value::{Decimal, calendar};
@@ -53,11 +53,9 @@ impl<'a> Parser<'a> {
             }
         }
         let condition = if self.accept("WHERE") { Some(self.condition(0)?) } else { None };
-        for clause in ["WITH", "GROUP", "HAVING"] {
-            if self.peek().is(clause) {
-                return Err(self.unsupported(&format!("{clause} clause")));
-            }
-        }
+        self.refuse_clause("WITH")?;
+        let group = if self.accept("GROUP") { self.group()? } else { Vec::new() };
+        self.refuse_clause("HAVING")?;
         let order = if self.accept("ORDER") { self.order()? } else { Vec::new() };
         let limit = if self.accept("LIMIT") { Some(self.whole_number()?) } else { None };
         let offset = if self.accept("OFFSET") { self.whole_number()? } else { 0 };
@@ -78,7 +76,7 @@ impl<'a> Parser<'a> {
         if !ends {
             return Err(self.unexpected());
         }
-        Ok(Query { text: self.text.to_owned(), select, count, from, alias, condition, order, limit, offset, all_rows })
+        Ok(Query { text: self.text.to_owned(), select, count, from, alias, condition, group, order, limit, offset, all_rows })
     }
 
     fn count_call(&mut self) -> bool {
@@ -96,11 +94,20 @@ impl<'a> Parser<'a> {
             if self.peek().is("(") {
                 return Err(self.unsupported("sub-select"));
             }
+            if self.peek().is("FROM") {
+                return Err(self.unexpected());
+            }
             if self.peek().is("TYPEOF") {
                 return Err(self.unsupported("TYPEOF"));
             }
             let name = self.name()?;
-            if self.peek().is("(") {
+            let function = Function::find(&name.joined());
+            if let (Some(function), true) = (function, self.peek().is("(")) {
+                self.expect("(")?;
+                let field = self.name()?;
+                self.expect(")")?;
+                selected.push(Selected::Aggregate(function, field, self.column_alias()));
+            } else if self.peek().is("(") {
                 if !name.joined().eq_ignore_ascii_case("FIELDS") {
                     return Err(self.unsupported(&format!("function {}()", name.joined())));
                 }
@@ -113,12 +120,40 @@ impl<'a> Parser<'a> {
                 self.expect(")")?;
                 selected.push(Selected::Fields(set));
             } else {
-                selected.push(Selected::Field(name));
+                selected.push(match self.column_alias() {
+                    Some(alias) => Selected::Aliased(name, alias),
+                    None => Selected::Field(name),
+                });
             }
             if !self.accept(",") {
                 return Ok(selected);
             }
         }
+    }
+
+    fn column_alias(&mut self) -> Option<String> {
+        let next = self.peek();
+        let is_alias = next.kind == Kind::Word && !next.is("FROM") && !next.text.contains('.');
+        is_alias.then(|| self.next().text.to_owned())
+    }
+
+    fn group(&mut self) -> Result<Vec<Name>, SoqlError> {
+        self.expect("BY")?;
+        let mut group = Vec::new();
+        loop {
+            let name = self.name()?;
+            if self.peek().is("(") {
+                return Err(self.unsupported(&format!("function {}()", name.joined())));
+            }
+            group.push(name);
+            if !self.accept(",") {
+                return Ok(group);
+            }
+        }
+    }
+
+    fn refuse_clause(&self, clause: &str) -> Result<(), SoqlError> {
+        if self.peek().is(clause) { Err(self.unsupported(&format!("{clause} clause"))) } else { Ok(()) }
     }
 
     fn alias(&mut self) -> Result<Option<String>, SoqlError> {
@@ -248,9 +283,16 @@ impl<'a> Parser<'a> {
         self.expect("BY")?;
         let mut order = Vec::new();
         loop {
-            let name = self.name()?;
+            let mut name = self.name()?;
+            let mut function = None;
             if self.peek().is("(") {
-                return Err(self.unsupported(&format!("function {}()", name.joined())));
+                function = Function::find(&name.joined());
+                if function.is_none() {
+                    return Err(self.unsupported(&format!("function {}()", name.joined())));
+                }
+                self.expect("(")?;
+                name = self.name()?;
+                self.expect(")")?;
             }
             let descending = self.accept("DESC");
             if !descending {
@@ -263,7 +305,7 @@ impl<'a> Parser<'a> {
                     self.expect("FIRST")?;
                 }
             }
-            order.push(Order { name, descending, nulls_last });
+            order.push(Order { name, function, descending, nulls_last });
             if !self.accept(",") {
                 return Ok(order);
             }
@@ -361,11 +403,12 @@ mod tests {
     #[test]
     fn says_where_it_stopped() {
         for (text, message) in [
-            ("SELECT Id FRM Account", "unexpected token: 'FRM'"),
+            ("SELECT Id FROM Account WHER a = 1", "unexpected token: 'a'"),
+            ("SELECT Id, Name x y FROM Account", "unexpected token: 'y'"),
             ("SELECT Id FROM Account WHERE", "unexpected token: '<EOF>'"),
             ("SELECT Id FROM Account WHERE a = 1 AND b = 2 OR c = 3", "unexpected token: 'OR'"),
             ("SELECT Id FROM Account WHERE a = 'x", "unexpected token: '<EOF>'"),
-            ("SELECT Id, FROM Account", "unexpected token: 'Account'"),
+            ("SELECT Id, FROM Account", "unexpected token: 'FROM'"),
             ("SELECT Id FROM A WHERE b IN (SELECT c FROM D", "unexpected token: '<EOF>'"),
             ("SELECT Id FROM A WHERE b IN (SELECT c FROM D) LIMIT x", "unexpected token: 'x'"),
             ("SELECT Id FROM Account WHERE a = SOMEDAY", "unexpected token: 'SOMEDAY'"),
@@ -374,8 +417,8 @@ mod tests {
             assert_eq!(error.code, "MALFORMED_QUERY");
             assert!(error.message.ends_with(message), "{text}: {}", error.message);
         }
-        let error = parse("SELECT Id FRM Account").unwrap_err();
-        assert!(error.message.contains("ERROR at Row:1:Column:11\n"), "{}", error.message);
+        let error = parse("SELECT Id FROM 1").unwrap_err();
+        assert!(error.message.contains("ERROR at Row:1:Column:16\n"), "{}", error.message);
         let deep = format!("SELECT Id FROM A WHERE {}a = 1", "(".repeat(5_000));
         assert_eq!(parse(&deep).unwrap_err().code, "QUERY_TOO_COMPLICATED");
     }

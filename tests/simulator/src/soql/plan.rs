@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::aggregate::{Grouping, grouping};
 use super::ast::{Condition, FieldSet, Literal, Name, Operator, Query, Selected};
 use super::cursor::Cursor;
 use super::filter::Filter;
@@ -48,6 +49,9 @@ pub struct Plan {
     pub columns: Vec<Column>,
     /// `SELECT count()`: the answer is the number of rows.
     pub count: bool,
+    /// The rows are groups (`AggregateResult`), which have no ids.
+    pub aggregate: bool,
+    pub(super) grouping: Option<Grouping>,
     pub(super) schema: Arc<Schema>,
     pub(super) filter: Option<Filter>,
     pub(super) order: Vec<SortBy>,
@@ -76,6 +80,14 @@ impl Plan {
         if query.count && !query.order.is_empty() {
             return Err(SoqlError::malformed("Count queries cannot be ordered"));
         }
+        let grouped = grouping(&resolver, query)?;
+        let aggregate = grouped.is_some();
+        if let Some((columns, grouping)) = grouped {
+            let grouping = Some(grouping);
+            let (schema, count, limit, offset) = (schema.clone(), false, query.limit, query.offset);
+            let order = Vec::new();
+            return Ok(Self { object, columns, count, aggregate, grouping, schema, filter, order, limit, offset });
+        }
         let mut order = Vec::new();
         for entry in &query.order {
             let (path, _) = resolver.path(&entry.name)?;
@@ -87,6 +99,8 @@ impl Plan {
             object,
             columns,
             count: query.count,
+            aggregate,
+            grouping: None,
             schema: schema.clone(),
             filter,
             order,
@@ -138,6 +152,10 @@ fn columns(resolver: &Resolver<'_>, query: &Query) -> Result<Vec<Column>, SoqlEr
             Selected::Field(name) => {
                 let (path, names) = resolver.path(name)?;
                 (vec![column(resolver, path, names)], name.at)
+            }
+            Selected::Aliased(name, _) | Selected::Aggregate(_, name, _) => {
+                let message = "only aggregate expressions use field aliasing";
+                return Err(SoqlError::malformed(message).at(resolver.text, name.at));
             }
             Selected::Fields(set) => {
                 if *set != FieldSet::Standard && query.limit.is_none_or(|limit| limit > MOST_WITH_FIELDS) {

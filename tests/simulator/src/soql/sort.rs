@@ -44,8 +44,10 @@ fn compare(order: &[SortBy], a: &Keyed, b: &Keyed) -> Ordering {
     for (by, (x, y)) in order.iter().zip(a.0.iter().zip(&b.0)) {
         let ordering = match (x, y) {
             (None, None) => Ordering::Equal,
-            (None, Some(_)) => if by.nulls_last { Ordering::Greater } else { Ordering::Less },
-            (Some(_), None) => if by.nulls_last { Ordering::Less } else { Ordering::Greater },
+            (None, Some(_)) if by.nulls_last => Ordering::Greater,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) if by.nulls_last => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
             (Some(x), Some(y)) if by.descending => compare_values(y, x),
             (Some(x), Some(y)) => compare_values(x, y),
         };
@@ -56,8 +58,8 @@ fn compare(order: &[SortBy], a: &Keyed, b: &Keyed) -> Ordering {
     a.1.cmp(&b.1)
 }
 
-/// Both are of the field's type.
-fn compare_values(a: &Value, b: &Value) -> Ordering {
+/// Compares values of one field.
+pub(super) fn compare_values(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         (Value::Text(a), Value::Text(b)) => a.cmp(b),

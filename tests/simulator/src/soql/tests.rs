@@ -156,3 +156,53 @@ fn everybody_sees_the_own_permissions() {
         assert_eq!(shown, [may]);
     }
 }
+
+#[test]
+fn groups_and_aggregates() {
+    let org = small();
+    let table = |text: &str| {
+        let cursor = open(&org, text, true).unwrap();
+        let mut scratch = String::new();
+        let names: Vec<String> = cursor.columns().iter().map(|column| column.name.clone()).collect();
+        let rows = cursor.rows(0, 99);
+        let rows: Vec<String> = rows
+            .map(|row| {
+                let cells = (0..names.len()).map(|column| match cursor.cell(row, column, &mut scratch) {
+                    crate::value::Cell::Number(n) => {
+                        let mut out = Vec::new();
+                        n.write(&mut out);
+                        String::from_utf8(out).unwrap()
+                    }
+                    crate::value::Cell::Int(n) => n.to_string(),
+                    other => show(other),
+                });
+                cells.collect::<Vec<_>>().join("|")
+            })
+            .collect();
+        format!("{}: {}", names.join("|"), rows.join(", "))
+    };
+    assert_eq!(table("select count(Id) from Account"), "expr0: 3");
+    assert_eq!(
+        table("SELECT SUM(AnnualRevenue), AVG(AnnualRevenue) mean, MIN(Name) FROM Account"),
+        "expr0|mean|expr1: 1012.5|506.25|Acme"
+    );
+    assert_eq!(
+        table("SELECT Industry, COUNT(Id) n FROM Account GROUP BY Industry ORDER BY Industry DESC NULLS LAST"),
+        "Industry|n: Food|1, Energy|1, null|1"
+    );
+    assert_eq!(
+        table("SELECT Account.Name who, COUNT(Id) FROM Contact GROUP BY Account.Name ORDER BY COUNT(Id), who LIMIT 1"),
+        "who|expr0: Acme|1"
+    );
+    assert_eq!(table("SELECT COUNT(Id) FROM Account WHERE Name = 'nobody'"), "expr0: 0");
+    for (text, message) in [
+        ("SELECT Name, COUNT(Id) FROM Account", "Field must be grouped or aggregated: Name"),
+        ("SELECT COUNT(Id) FROM Account LIMIT 3", "cannot also use LIMIT"),
+        ("SELECT Name n FROM Account", "only aggregate expressions use field aliasing"),
+        ("SELECT SUM(Name) FROM Account", "does not support aggregate operator Sum"),
+    ] {
+        let error = open(&org, text, false).map(|_| ()).unwrap_err();
+        assert!(error.message.ends_with(message) || error.message.contains(message), "{error}");
+        assert_eq!(error.code, "MALFORMED_QUERY");
+    }
+}

@@ -55,6 +55,11 @@ impl Decimal {
         Some(Self { units: if negative { -units } else { units }, scale: u8::try_from(scale).ok()? })
     }
 
+    /// Its units and scale.
+    pub fn parts(self) -> (i64, u8) {
+        (self.units, self.scale)
+    }
+
     /// The number as an integer, if it is one.
     pub fn to_integer(self) -> Option<i64> {
         let divisor = 10i64.checked_pow(u32::from(self.scale))?;
