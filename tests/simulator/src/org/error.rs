@@ -52,7 +52,8 @@ impl LoadError {
 pub(super) fn read(file: &Path) -> Result<String, LoadError> {
     let failed = |source| LoadError::Read { file: file.to_owned(), source };
     let bytes = std::fs::read(file).map_err(failed)?;
-    let text = String::from_utf8(bytes).map_err(|_| LoadError::file(file, "it is not UTF-8; save it as UTF-8"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| LoadError::file(file, "it is not UTF-8; save it as UTF-8"))?;
     Ok(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
 }
 

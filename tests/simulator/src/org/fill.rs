@@ -20,9 +20,14 @@ struct Labels {
 }
 
 /// Puts the records into the tables.
-pub(super) fn fill(records: Vec<Record>, schema: &Schema, tables: &mut [Table], owner: Option<Id>) -> Result<(), LoadError> {
-    let (ids, labels) = give_ids(&records, schema, tables)?;
-    let mut parents = Parents::new(&records, &ids, schema, tables);
+pub(super) fn fill(
+    records: &[Record],
+    schema: &Schema,
+    tables: &mut [Table],
+    owner: Option<Id>,
+) -> Result<(), LoadError> {
+    let (ids, labels) = give_ids(records, schema, tables)?;
+    let mut parents = Parents::new(records, &ids, schema, tables);
     let mut numbers: HashMap<(usize, usize), u64> = HashMap::new();
     for (place, record) in records.iter().enumerate() {
         let object = schema.object(record.object);
@@ -55,7 +60,8 @@ pub(super) fn fill(records: Vec<Record>, schema: &Schema, tables: &mut [Table], 
                 row.set(number, Some(Value::Text(format!("{count:0width$}").into())));
             }
         }
-        row.deleted = is_set(&row, object, "IsDeleted") || is_set(&row, object, "IsArchived") && is_activity(object);
+        row.deleted =
+            is_set(&row, object, "IsDeleted") || is_set(&row, object, "IsArchived") && is_activity(object);
         if let Some(field) = missing(&row, object) {
             return Err(record.wrong(format!("{} is required: give it a value", field.name)));
         }
@@ -97,18 +103,20 @@ impl<'a> Parents<'a> {
         content: &str,
         schema: &Schema,
     ) -> Result<Id, LoadError> {
-        if name.eq_ignore_ascii_case("Id") {
-            if let Some(id) = Id::parse(content) {
-                return Ok(id);
-            }
+        if let (true, Some(id)) = (name.eq_ignore_ascii_case("Id"), Id::parse(content)) {
+            return Ok(id);
         }
         for target in reference.reference_to.iter().filter_map(|target| schema.find(target)) {
             let Some(field) = schema.object(target).find(name) else { continue };
             let (records, ids) = (self.records, self.ids);
             let of_field = self.known.entry((target, field)).or_insert_with(|| {
                 let of_target = records.iter().zip(ids).filter(|(record, _)| record.object == target);
-                let cells = of_target.flat_map(|(record, id)| record.cells.iter().map(move |cell| (cell, *id)));
-                cells.filter(|((number, _), _)| *number == field).map(|((_, text), id)| (text.as_str(), id)).collect()
+                let cells =
+                    of_target.flat_map(|(record, id)| record.cells.iter().map(move |cell| (cell, *id)));
+                cells
+                    .filter(|((number, _), _)| *number == field)
+                    .map(|((_, text), id)| (text.as_str(), id))
+                    .collect()
             });
             let built_in = || self.built_in.get(&(target, field, content.to_owned()));
             if let Some(id) = of_field.get(content).or_else(built_in) {
@@ -144,7 +152,9 @@ fn give_ids(records: &[Record], schema: &Schema, tables: &[Table]) -> Result<(Ve
         if let Some(label) = &record.label {
             let label = label.trim_start_matches('@').to_owned();
             if labels.of_object.insert((record.object, label.clone()), id).is_some() {
-                return Err(record.wrong(format!("there are two records {label} of {}; name each once", object.name)));
+                return Err(
+                    record.wrong(format!("there are two records {label} of {}; name each once", object.name))
+                );
             }
             labels.all.entry(label).or_insert(id);
         }
@@ -159,7 +169,8 @@ fn same_user(record: &Record, object: &Object, table: &Table) -> Option<Id> {
         return None;
     }
     let field = object.find("Username")?;
-    let name = record.cells.iter().find(|(number, _)| *number == field).map(|(_, content)| content.as_str())?;
+    let name =
+        record.cells.iter().find(|(number, _)| *number == field).map(|(_, content)| content.as_str())?;
     table.stored_ids().find(|id| match table.find(*id) {
         Some(RowRef::Stored(row)) => row.get(field) == Cell::Text(name),
         _ => false,
@@ -180,10 +191,13 @@ fn value(
     if field.kind.is_compound() {
         return Err(record.wrong(format!("{} is put together from its parts; give those", field.name)));
     }
-    let value = Value::parse(field.kind, content).map_err(|error| record.wrong(format!("{}: {error}", field.name)))?;
-    let bounded = field.length > 0 && field.kind != FieldType::Base64 && field.kind != FieldType::MultiPicklist;
+    let value = Value::parse(field.kind, content)
+        .map_err(|error| record.wrong(format!("{}: {error}", field.name)))?;
+    let bounded =
+        field.length > 0 && field.kind != FieldType::Base64 && field.kind != FieldType::MultiPicklist;
     if bounded && content.len() > field.length && content.chars().count() > field.length {
-        let message = format!("{}: the text is longer than the {} characters of the field", field.name, field.length);
+        let message =
+            format!("{}: the text is longer than the {} characters of the field", field.name, field.length);
         return Err(record.wrong(message));
     }
     Ok(value)
@@ -207,10 +221,10 @@ fn reference(
     if let Some(id) = Id::parse(content) {
         return Ok(id);
     }
-    if field.name == "RecordTypeId" {
-        if let Some((id, ..)) = record_types(object).find(|(_, _, name, _)| *name == content) {
-            return Ok(id);
-        }
+    let record_type =
+        record_types(object).find(|(_, _, name, _)| field.name == "RecordTypeId" && *name == content);
+    if let Some((id, ..)) = record_type {
+        return Ok(id);
     }
     labels.all.get(&label).filter(|_| content.starts_with('@')).copied().ok_or_else(|| {
         let targets = field.reference_to.join(" or ");
@@ -238,12 +252,11 @@ fn missing<'a>(row: &Row, object: &'a Object) -> Option<&'a Field> {
 /// What the server fills in when a record is made.
 fn complete(row: &mut Row, object: &Object, made: i64, owner: Option<Id>) {
     let mut default = |name: &str, value: Option<Value>| {
-        if let Some(field) = object.find(name) {
-            if row.get(field).to_value().is_none() {
-                row.set(field, value);
-            }
+        let field = object.find(name)?;
+        if row.get(field) == Cell::Null {
+            row.set(field, value);
         }
-        object.find(name).and_then(|field| row.get(field).to_value())
+        row.get(field).to_value()
     };
     let made = default("CreatedDate", Some(Value::DateTime(made)));
     let changed = default("LastModifiedDate", made.clone()).or(made);

@@ -41,15 +41,15 @@ impl Org {
     /// Loads an org directory, and adds generated rows: `(object, how many)`.
     pub fn load(directory: &Path, scale: &[(String, u64)]) -> Result<Self, LoadError> {
         let file = directory.join("org.yaml");
-        let mut settings: Settings =
-            serde_yaml::from_str(&error::read(&file)?).map_err(|error| LoadError::file(&file, error.to_string()))?;
+        let mut settings: Settings = serde_yaml::from_str(&error::read(&file)?)
+            .map_err(|error| LoadError::file(&file, error.to_string()))?;
         let schema = model::load(directory)?;
         check(&mut settings, &schema, directory).map_err(|message| LoadError::file(&file, message))?;
         let mut tables: Vec<Table> = schema.objects().iter().map(|_| Table::default()).collect();
         people::add(&mut settings, &schema, &mut tables);
         let owner = settings.users.first().and_then(|user| user.id.as_deref()).and_then(Id::parse);
         let records = records::load(&directory.join("data"), &schema)?;
-        fill::fill(records, &schema, &mut tables, owner)?;
+        fill::fill(&records, &schema, &mut tables, owner)?;
         generate(scale, &schema, &mut tables)?;
         let database = Database::new(tables);
         Ok(Self { settings, schema: Arc::new(schema), database, directory: directory.to_owned() })
@@ -88,8 +88,12 @@ fn check(settings: &mut Settings, schema: &Schema, directory: &Path) -> Result<(
     if settings.users.is_empty() {
         return Err("users: an org needs at least one user".to_owned());
     }
-    if let Some(id) = settings.id.as_deref().filter(|id| Id::parse(id).is_none_or(|id| id.prefix() != *b"00D")) {
-        return Err(format!("id: `{id}` is not the id of an org (00D…, 15 or 18 characters); leave it out to get one"));
+    if let Some(id) =
+        settings.id.as_deref().filter(|id| Id::parse(id).is_none_or(|id| id.prefix() != *b"00D"))
+    {
+        return Err(format!(
+            "id: `{id}` is not the id of an org (00D…, 15 or 18 characters); leave it out to get one"
+        ));
     }
     for user in &settings.users {
         let name = &user.username;
@@ -100,27 +104,30 @@ fn check(settings: &mut Settings, schema: &Schema, directory: &Path) -> Result<(
             return Err(format!("users, {name}, hiddenObjects: {object} is not in the schema"));
         }
         let known = |field: &&String| {
-            let found = field.split_once('.').and_then(|(object, field)| {
-                schema.object(schema.find(object)?).find(field)
-            });
+            let found = field
+                .split_once('.')
+                .and_then(|(object, field)| schema.object(schema.find(object)?).find(field));
             found.is_none()
         };
         if let Some(field) = user.hidden_fields.iter().find(known) {
-            return Err(format!("users, {name}, hiddenFields: {field} is not in the schema; give Object.Field"));
+            return Err(format!(
+                "users, {name}, hiddenFields: {field} is not in the schema; give Object.Field"
+            ));
         }
     }
     for app in &mut settings.connected_apps {
-        if let Some(user) = app.run_as.as_deref() {
-            if !settings.users.iter().any(|known| known.username.eq_ignore_ascii_case(user)) {
-                return Err(format!("connectedApps, {}, runAs: there is no user {user}", app.client_id));
-            }
+        let is_known =
+            |user: &&str| settings.users.iter().any(|known| known.username.eq_ignore_ascii_case(user));
+        if let Some(user) = app.run_as.as_deref().filter(|user| !is_known(user)) {
+            return Err(format!("connectedApps, {}, runAs: there is no user {user}", app.client_id));
         }
         if let Some(certificate) = app.certificate.as_mut() {
             *certificate = directory.join(&*certificate);
         }
     }
     for version in [&settings.api_versions.oldest, &settings.api_versions.newest] {
-        if version.split_once('.').is_none_or(|(number, rest)| number.parse::<u16>().is_err() || rest != "0") {
+        if version.split_once('.').is_none_or(|(number, rest)| number.parse::<u16>().is_err() || rest != "0")
+        {
             return Err(format!("apiVersions: `{version}` is not a version; write it as \"62.0\""));
         }
     }

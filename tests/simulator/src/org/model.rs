@@ -74,7 +74,9 @@ fn add_recorded(drafts: &mut BTreeMap<String, Draft>, file: &Path) -> Result<(),
     }
     // what is built in gives way to what was recorded
     *draft = Draft { file: file.to_owned(), recorded: Some(describe), ..Draft::default() };
-    if let Some(fields) = draft.recorded.as_mut().and_then(|d| d.get_mut("fields")).and_then(Json::as_array_mut) {
+    if let Some(fields) =
+        draft.recorded.as_mut().and_then(|d| d.get_mut("fields")).and_then(Json::as_array_mut)
+    {
         fields.iter_mut().filter_map(Json::as_object_mut).for_each(complete_field);
     }
     Ok(())
@@ -87,7 +89,11 @@ fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> R
         let name = name.as_str().ok_or_else(|| wrong("an object's name is not text".to_owned()))?.to_owned();
         let short: ShortObject =
             serde_yaml::from_value(object).map_err(|error| wrong(format!("objects.{name}: {error}")))?;
-        if short.key_prefix.as_deref().is_some_and(|p| p.len() != 3 || !p.bytes().all(|b| b.is_ascii_alphanumeric())) {
+        if short
+            .key_prefix
+            .as_deref()
+            .is_some_and(|p| p.len() != 3 || !p.bytes().all(|b| b.is_ascii_alphanumeric()))
+        {
             return Err(wrong(format!("objects.{name}.keyPrefix: give three letters or digits")));
         }
         let draft = drafts.entry(name.clone()).or_default();
@@ -95,10 +101,12 @@ fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> R
             file.clone_into(&mut draft.file);
         }
         for (field, content) in &short.fields {
-            let field = field.as_str().ok_or_else(|| wrong(format!("objects.{name}: a field's name is not text")))?;
+            let field =
+                field.as_str().ok_or_else(|| wrong(format!("objects.{name}: a field's name is not text")))?;
             let content: ShortField = serde_yaml::from_value(content.clone())
                 .map_err(|error| wrong(format!("objects.{name}.fields.{field}: {error}")))?;
-            check_field(&content).map_err(|message| wrong(format!("objects.{name}.fields.{field}: {message}")))?;
+            check_field(&content)
+                .map_err(|message| wrong(format!("objects.{name}.fields.{field}: {message}")))?;
             draft.fields.retain(|(known, _)| !known.eq_ignore_ascii_case(field));
             draft.fields.push((field.to_owned(), content));
         }
@@ -115,9 +123,29 @@ fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> R
 
 fn check_field(field: &ShortField) -> Result<(), String> {
     const TYPES: [&str; 23] = [
-        "id", "string", "textarea", "picklist", "multipicklist", "combobox", "reference", "masterdetail", "autonumber",
-        "boolean", "int", "double", "currency", "percent", "date", "datetime", "time", "email", "phone", "url",
-        "encryptedstring", "base64", "location",
+        "id",
+        "string",
+        "textarea",
+        "picklist",
+        "multipicklist",
+        "combobox",
+        "reference",
+        "masterdetail",
+        "autonumber",
+        "boolean",
+        "int",
+        "double",
+        "currency",
+        "percent",
+        "date",
+        "datetime",
+        "time",
+        "email",
+        "phone",
+        "url",
+        "encryptedstring",
+        "base64",
+        "location",
     ];
     let kind = field.r#type.as_str();
     if !TYPES.contains(&kind) && kind != "address" {
@@ -161,10 +189,12 @@ fn add_children(described: &mut [Map<String, Json>], drafts: &BTreeMap<String, D
     for (child, draft) in drafts {
         for (field, short) in &draft.fields {
             for parent in &short.to {
-                let found = described.iter_mut().find(|d| d.get("name").and_then(Json::as_str) == Some(parent));
+                let found =
+                    described.iter_mut().find(|d| d.get("name").and_then(Json::as_str) == Some(parent));
                 if let Some(Json::Array(children)) = found.and_then(|d| d.get_mut("childRelationships")) {
                     children.retain(|known| {
-                        known["childSObject"].as_str() != Some(child) || known["field"].as_str() != Some(field)
+                        known["childSObject"].as_str() != Some(child)
+                            || known["field"].as_str() != Some(field)
                     });
                     children.push(child_relationship(child, field, short));
                 }

@@ -123,7 +123,12 @@ pub(super) fn record_types(object: &Object) -> impl Iterator<Item = (Id, &str, &
     infos.unwrap_or_default().iter().filter(|info| info["master"] != Json::Bool(true)).filter_map(|info| {
         let name = info["name"].as_str()?;
         let developer_name = info["developerName"].as_str().unwrap_or(name);
-        Some((Id::parse(info["recordTypeId"].as_str()?)?, name, developer_name, info["active"] != Json::Bool(false)))
+        Some((
+            Id::parse(info["recordTypeId"].as_str()?)?,
+            name,
+            developer_name,
+            info["active"] != Json::Bool(false),
+        ))
     })
 }
 

@@ -131,9 +131,10 @@ fn from_json(file: &Path, schema: &Schema, records: &mut Vec<Record>) -> Result<
         .map_err(|error| LoadError::file(file, format!("it is not JSON: {error}")))?;
     let listed = match &json {
         Json::Array(listed) => listed,
-        Json::Object(map) => map.get("records").and_then(Json::as_array).ok_or_else(|| {
-            LoadError::file(file, "it has no list `records`, and is no list itself")
-        })?,
+        Json::Object(map) => map
+            .get("records")
+            .and_then(Json::as_array)
+            .ok_or_else(|| LoadError::file(file, "it has no list `records`, and is no list itself"))?,
         _ => return Err(LoadError::file(file, "it has no list `records`, and is no list itself")),
     };
     if listed.first().is_some_and(|first| first.get("sobject").is_some() && first.get("files").is_some()) {
@@ -181,7 +182,8 @@ fn add_fields(
     let object = records[place].object;
     for (key, value) in map.iter().filter(|(key, _)| *key != "attributes") {
         if let Some(children) = value.get("records").and_then(Json::as_array) {
-            let known = schema.object(object).children.iter().find(|(name, ..)| name.eq_ignore_ascii_case(key));
+            let known =
+                schema.object(object).children.iter().find(|(name, ..)| name.eq_ignore_ascii_case(key));
             let Some((_, child, field)) = known else {
                 let message = format!("{} has no list of children {key}", schema.object(object).name);
                 return Err(records[place].wrong(message));
@@ -208,7 +210,12 @@ fn add_fields(
 }
 
 /// An object within a record: an address, whose parts are fields of their own, or a parent named by a field.
-fn add_object(key: &str, parts: &Map<String, Json>, record: &mut Record, schema: &Schema) -> Result<(), LoadError> {
+fn add_object(
+    key: &str,
+    parts: &Map<String, Json>,
+    record: &mut Record,
+    schema: &Schema,
+) -> Result<(), LoadError> {
     let described = schema.object(record.object);
     if described.find(key).is_some_and(|field| described.fields[field].kind.is_compound()) {
         return Ok(());

@@ -75,7 +75,10 @@ fn labels_become_ids_and_audit_fields_are_there() {
     assert_eq!(cell(&org, "Contact", 0, "OwnerId"), cell(&org, "User", 0, "Id"));
     assert!(cell(&org, "Contact", 0, "SystemModstamp").is_some());
     assert_eq!(cell(&org, "Contact", 0, "Name").as_ref().map(|v| v.as_cell()), Some(Cell::Text("Ann Lee")));
-    assert_eq!(cell(&org, "Contact", 1, "Number__c").as_ref().map(|v| v.as_cell()), Some(Cell::Text("00000002")));
+    assert_eq!(
+        cell(&org, "Contact", 1, "Number__c").as_ref().map(|v| v.as_cell()),
+        Some(Cell::Text("00000002"))
+    );
     let accounts = org.database.table(org.schema.find("Account").unwrap());
     assert_eq!((accounts.count(false), accounts.count(true)), (2, 3));
 }
@@ -83,7 +86,10 @@ fn labels_become_ids_and_audit_fields_are_there() {
 #[test]
 fn built_in_rows_agree_with_the_settings() {
     let org = small();
-    assert_eq!(cell(&org, "Organization", 0, "Id").map(|v| format!("{v:?}")), Some(format!("Id({})", org.id())));
+    assert_eq!(
+        cell(&org, "Organization", 0, "Id").map(|v| format!("{v:?}")),
+        Some(format!("Id({})", org.id()))
+    );
     let edition = cell(&org, "Organization", 0, "OrganizationType");
     assert_eq!(edition.as_ref().map(|v| v.as_cell()), Some(Cell::Text("Enterprise Edition")));
     let may = |field| cell(&org, "UserPermissionAccess", 0, field).map(|v| v.as_cell() == Cell::Bool(true));
@@ -96,15 +102,27 @@ fn errors_name_file_and_place() {
     let schema = ("schema.yaml", SCHEMA);
     for (files, expected) in [
         (vec![schema, ("data/Account.csv", "Name,Foo\na,b\n")], "Account.csv: Account has no field Foo"),
-        (vec![schema, ("data/Account.csv", "Name,Since__c\na,2020-01-01\nb,1.1.2020\n")], "Account.csv, line 3: Since__c"),
-        (vec![schema, ("data/Account.csv", "Name,ParentId\na,nobody\n")], "no record of Account has the id or label"),
+        (
+            vec![schema, ("data/Account.csv", "Name,Since__c\na,2020-01-01\nb,1.1.2020\n")],
+            "Account.csv, line 3: Since__c",
+        ),
+        (
+            vec![schema, ("data/Account.csv", "Name,ParentId\na,nobody\n")],
+            "no record of Account has the id or label",
+        ),
         (vec![("data/Thing__c.csv", "Name\na\n")], "Thing__c.csv: object Thing__c is not in the schema"),
-        (vec![("schema.yaml", "objects:\n  A__c:\n    fields:\n      X__c: {type: strin}\n")], "objects.A__c.fields.X__c"),
+        (
+            vec![("schema.yaml", "objects:\n  A__c:\n    fields:\n      X__c: {type: strin}\n")],
+            "objects.A__c.fields.X__c",
+        ),
         (vec![("org.yaml", "name: A\nusers: [{username: a, hiddenFields: [A.B]}]\n")], "hiddenFields: A.B"),
         (vec![("org.yaml", "name: A\nuser: []\n")], "org.yaml: "),
         (vec![schema, ("data/Contact.csv", "FirstName\nAnn\n")], "Contact.csv, line 2: LastName is required"),
         (vec![("describes/x.json", "{")], "x.json: it is not JSON"),
-        (vec![schema, ("data/Contact.json", r#"[{"LastName": "a"}, {"Last": "b"}]"#)], "Contact.json, record 2: Contact"),
+        (
+            vec![schema, ("data/Contact.json", r#"[{"LastName": "a"}, {"Last": "b"}]"#)],
+            "Contact.json, record 2: Contact",
+        ),
     ] {
         let message = org_with(&files, &[]).unwrap_err().to_string();
         assert!(message.contains(expected), "{message} / {expected}");
@@ -148,7 +166,8 @@ fn parents_may_be_named_by_a_field() {
         assert_eq!(cell(&org, "Contact", n, "AccountId"), cell(&org, "Account", 0, "Id"));
     }
     assert_eq!(cell(&org, "Contact", 1, "AccountId"), None);
-    let unknown = [("schema.yaml", SCHEMA), account, ("data/Contact.csv", "LastName,Account.Name\nLee,Nobody\n")];
+    let unknown =
+        [("schema.yaml", SCHEMA), account, ("data/Contact.csv", "LastName,Account.Name\nLee,Nobody\n")];
     let message = org_with(&unknown, &[]).unwrap_err().to_string();
     assert!(message.ends_with("line 2: AccountId: no record of Account has Name `Nobody`"), "{message}");
 }

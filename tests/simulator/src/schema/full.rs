@@ -124,11 +124,10 @@ fn type_facts(short: &str) -> (&str, &'static str, u32) {
         "autonumber" => ("string", "xsd:string", 30),
         "string" => ("string", "xsd:string", 255),
         "textarea" => ("textarea", "xsd:string", 255),
-        "picklist" | "combobox" => (short, "xsd:string", 255),
+        "picklist" | "combobox" | "url" => (short, "xsd:string", 255),
         "multipicklist" => (short, "xsd:string", 4099),
         "email" => (short, "xsd:string", 80),
         "phone" => (short, "xsd:string", 40),
-        "url" => (short, "xsd:string", 255),
         "encryptedstring" => (short, "xsd:string", 175),
         "boolean" => (short, "xsd:boolean", 0),
         "int" => (short, "xsd:int", 0),
@@ -213,7 +212,8 @@ fn system_field(name: &str, kind: &str, to: &[&str], required: bool) -> Json {
 
 fn system_head(short: &ShortObject, label: &str, has_master: bool) -> Vec<Json> {
     let mut id = single_field("Id", &ShortField { r#type: "id".to_owned(), ..ShortField::default() });
-    for (key, value) in [("createable", json!(false)), ("updateable", json!(false)), ("defaultedOnCreate", json!(true))]
+    for (key, value) in
+        [("createable", json!(false)), ("updateable", json!(false)), ("defaultedOnCreate", json!(true))]
     {
         id.insert(key.to_owned(), value);
     }
@@ -243,7 +243,9 @@ fn system_head(short: &ShortObject, label: &str, has_master: bool) -> Vec<Json> 
             ..ShortField::default()
         };
         let mut name = single_field("Name", &name);
-        for (key, value) in [("nameField", true), ("idLookup", true), ("nillable", !auto), ("defaultedOnCreate", true)] {
+        for (key, value) in
+            [("nameField", true), ("idLookup", true), ("nillable", !auto), ("defaultedOnCreate", true)]
+        {
             name.insert(key.to_owned(), Json::Bool(value));
         }
         head.push(Json::Object(name));

@@ -5,9 +5,9 @@
 pub mod field;
 pub mod full;
 pub mod object;
+mod output;
 pub mod short;
 mod view;
-mod output;
 
 use std::collections::HashMap;
 

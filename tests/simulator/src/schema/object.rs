@@ -98,7 +98,9 @@ fn link_compounds(fields: &mut [Field], index: &HashMap<String, usize>) {
         let find = |suffixes: &[(&str, &'static str)], stem: &str| {
             suffixes
                 .iter()
-                .filter_map(|(suffix, key)| Some((*key, *index.get(&format!("{stem}{suffix}").to_lowercase())?)))
+                .filter_map(|(suffix, key)| {
+                    Some((*key, *index.get(&format!("{stem}{suffix}").to_lowercase())?))
+                })
                 .collect::<Vec<_>>()
         };
         match fields[number].kind {

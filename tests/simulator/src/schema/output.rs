@@ -127,7 +127,9 @@ impl Schema {
     }
 
     fn sees_child(&self, child: &Json, view: &View) -> bool {
-        let Some(object) = child["childSObject"].as_str().and_then(|name| self.find(name)) else { return true };
+        let Some(object) = child["childSObject"].as_str().and_then(|name| self.find(name)) else {
+            return true;
+        };
         let field = child["field"].as_str().and_then(|name| self.object(object).find(name));
         view.sees_object(object) && field.is_none_or(|field| view.sees_field(object, field))
     }

@@ -76,7 +76,9 @@ pub(super) fn grouping(
                 aggregate_column(resolver, *function, name, alias)?
             }
             Selected::Fields(_) => {
-                return Err(SoqlError::malformed("The SOQL FIELDS function is not supported in aggregate queries"));
+                return Err(SoqlError::malformed(
+                    "The SOQL FIELDS function is not supported in aggregate queries",
+                ));
             }
         };
         columns.push(column);
@@ -119,7 +121,9 @@ fn aggregate_column(
     let (kind, fits) = match function {
         Function::Count | Function::CountDistinct => (FieldType::Int, !field.kind.is_compound()),
         Function::Sum | Function::Avg => (FieldType::Double, number),
-        Function::Min | Function::Max => (field.kind, !field.kind.is_compound() && field.kind != FieldType::Boolean),
+        Function::Min | Function::Max => {
+            (field.kind, !field.kind.is_compound() && field.kind != FieldType::Boolean)
+        }
     };
     if !fits {
         let message = format!("field {} does not support aggregate operator {function:?}", field.name);
@@ -142,17 +146,17 @@ fn ordered_column(
     cells: &[Told],
 ) -> Result<usize, SoqlError> {
     let written = by.name.joined();
-    let by_alias = columns.iter().position(|c| by.function.is_none() && c.name.eq_ignore_ascii_case(&written));
-    let found = match by_alias {
-        Some(found) => Some(found),
-        None => {
-            let (path, _) = resolver.path(&by.name)?;
-            let meant = (path.leaf().object, path.leaf().field);
-            columns.iter().zip(cells).position(|(column, told)| {
-                let function = if let Told::Aggregate(function, _) = told { Some(*function) } else { None };
-                (column.object, column.field) == meant && function == by.function
-            })
-        }
+    let by_alias =
+        columns.iter().position(|c| by.function.is_none() && c.name.eq_ignore_ascii_case(&written));
+    let found = if by_alias.is_some() {
+        by_alias
+    } else {
+        let (path, _) = resolver.path(&by.name)?;
+        let meant = (path.leaf().object, path.leaf().field);
+        columns.iter().zip(cells).position(|(column, told)| {
+            let function = if let Told::Aggregate(function, _) = told { Some(*function) } else { None };
+            (column.object, column.field) == meant && function == by.function
+        })
     };
     found.ok_or_else(|| {
         let message = format!("Ordered field must be grouped or aggregated, and selected: {written}");
@@ -174,10 +178,9 @@ impl Grouping {
                 self.group.iter().map(|path| cursor.path_cell(path, row, &mut scratch).to_value()).collect();
             let (_, running) = groups.entry(key_text(&key)).or_insert_with(|| (key, start()));
             for (told, running) in self.cells.iter().zip(running) {
-                if let Told::Aggregate(function, path) = told {
-                    if let Some(value) = cursor.path_cell(path, row, &mut scratch).to_value() {
-                        running.add(*function, value);
-                    }
+                let Told::Aggregate(function, path) = told else { continue };
+                if let Some(value) = cursor.path_cell(path, row, &mut scratch).to_value() {
+                    running.add(*function, value);
                 }
             }
         }
@@ -247,7 +250,8 @@ impl Running {
                     _ => (0, 0),
                 };
                 let widest = scale.max(self.scale);
-                let scaled = |units: i128, scale: u8| units.saturating_mul(10i128.pow(u32::from(widest - scale)));
+                let scaled =
+                    |units: i128, scale: u8| units.saturating_mul(10i128.pow(u32::from(widest - scale)));
                 self.units = scaled(self.units, self.scale).saturating_add(scaled(i128::from(units), scale));
                 self.scale = widest;
             }

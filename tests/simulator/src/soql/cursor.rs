@@ -43,7 +43,8 @@ enum Rows {
 impl Cursor {
     pub(super) fn new(plan: Arc<Plan>, database: Database, with_deleted: bool) -> Self {
         let filter = plan.filter.as_ref().map(|filter| filter.joined(&database, with_deleted));
-        let mut cursor = Self { plan, database, with_deleted, filter, total: 0, rows: Rows::Listed(Vec::new()) };
+        let mut cursor =
+            Self { plan, database, with_deleted, filter, total: 0, rows: Rows::Listed(Vec::new()) };
         let (rows, matched) = cursor.find();
         let left = matched.saturating_sub(cursor.plan.offset);
         cursor.total = cursor.plan.limit.map_or(left, |limit| left.min(limit));
@@ -63,12 +64,15 @@ impl Cursor {
         let most = plan.limit.map(|limit| limit.saturating_add(plan.offset));
         let mut scratch = String::new();
         let table = self.table();
-        if let Some(ids) = self.filter.as_ref().filter(|_| !plan.aggregate).and_then(|filter| filter.id_list(id_field)) {
+        if let Some(ids) =
+            self.filter.as_ref().filter(|_| !plan.aggregate).and_then(|filter| filter.id_list(id_field))
+        {
             let rows = ids.into_iter().filter_map(|id| table.find(id).map(|row| (id, row)));
             let rows = rows.filter(|(_, row)| self.with_deleted || !is_deleted(*row));
             let found = rows.filter(|(_, row)| self.holds(*row, &mut scratch)).map(|(id, _)| id);
             let found: Vec<Id> = found.collect();
-            let sorted = if order.is_empty() { found } else { sort::sorted(self, order, found.into_iter(), most) };
+            let sorted =
+                if order.is_empty() { found } else { sort::sorted(self, order, found.into_iter(), most) };
             let count = sorted.len() as u64;
             return (Rows::Listed(sorted), count);
         }
@@ -110,7 +114,9 @@ impl Cursor {
     }
 
     fn holds(&self, row: RowRef<'_>, scratch: &mut String) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.holds(&self.database, &self.plan.schema, row, scratch))
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.holds(&self.database, &self.plan.schema, row, scratch))
     }
 
     /// The plan.
@@ -179,7 +185,13 @@ impl Cursor {
     }
 
     /// The cell of another field of the row that a column's field is on: a part of an address.
-    pub fn part<'a>(&'a self, row: RowRef<'a>, column: usize, field: usize, scratch: &'a mut String) -> Cell<'a> {
+    pub fn part<'a>(
+        &'a self,
+        row: RowRef<'a>,
+        column: usize,
+        field: usize,
+        scratch: &'a mut String,
+    ) -> Cell<'a> {
         match self.plan.columns[column].path.walk(&self.database, self.schema(), row, usize::MAX) {
             Some((leaf, row)) => self.database.cell(self.schema(), leaf.object, row, field, scratch),
             None => Cell::Null,
@@ -189,11 +201,17 @@ impl Cursor {
     /// Object and id of the parent that a column's path has reached after `depth` relationships; nothing where
     /// there is no parent.
     pub fn ancestor(&self, row: RowRef<'_>, column: usize, depth: usize) -> Option<(usize, Id)> {
-        let (reached, row) = self.plan.columns[column].path.walk(&self.database, self.schema(), row, depth)?;
+        let (reached, row) =
+            self.plan.columns[column].path.walk(&self.database, self.schema(), row, depth)?;
         Some((reached.object, self.database.table(reached.object).id_of(row)))
     }
 
-    pub(super) fn path_cell<'a>(&'a self, path: &super::Path, row: RowRef<'a>, scratch: &'a mut String) -> Cell<'a> {
+    pub(super) fn path_cell<'a>(
+        &'a self,
+        path: &super::Path,
+        row: RowRef<'a>,
+        scratch: &'a mut String,
+    ) -> Cell<'a> {
         match path.walk(&self.database, self.schema(), row, usize::MAX) {
             Some((leaf, row)) => self.database.cell(self.schema(), leaf.object, row, leaf.field, scratch),
             None => Cell::Null,

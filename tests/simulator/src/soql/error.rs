@@ -28,6 +28,7 @@ impl SoqlError {
 
     /// The same error with the place in the query in front, as Salesforce shows it: the line around the place,
     /// a caret below it, and the row and column.
+    #[must_use]
     pub fn at(mut self, text: &str, offset: usize) -> Self {
         let chars: Vec<char> = text.chars().collect();
         let place = text.get(..offset).map_or(chars.len(), |head| head.chars().count());

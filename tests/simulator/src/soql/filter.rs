@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Plan, SoqlError};
 use super::ast::{Condition, Literal, Name, Operator};
 use super::literal::{Pattern, range, unescape};
 use super::resolve::{Path, Resolver};
+use super::{Plan, SoqlError};
 use crate::schema::{FieldType, Schema};
 use crate::store::{Bounds, Database, RowRef};
 use crate::value::calendar::DAY_MS;
@@ -91,10 +91,11 @@ impl Filter {
             Self::Join(path, negated, plan) => {
                 let cursor = plan.open(database.clone(), with_deleted);
                 let mut scratch = String::new();
-                let ids = cursor.rows(0, u64::MAX).filter_map(|row| match cursor.cell(row, 0, &mut scratch) {
-                    Cell::Id(id) => Some(id),
-                    _ => None,
-                });
+                let ids =
+                    cursor.rows(0, u64::MAX).filter_map(|row| match cursor.cell(row, 0, &mut scratch) {
+                        Cell::Id(id) => Some(id),
+                        _ => None,
+                    });
                 Self::Among(path.clone(), *negated, Arc::new(ids.collect()))
             }
             other => other.clone(),
@@ -102,7 +103,13 @@ impl Filter {
     }
 
     /// Whether a row meets the condition.
-    pub(super) fn holds(&self, database: &Database, schema: &Schema, row: RowRef<'_>, scratch: &mut String) -> bool {
+    pub(super) fn holds(
+        &self,
+        database: &Database,
+        schema: &Schema,
+        row: RowRef<'_>,
+        scratch: &mut String,
+    ) -> bool {
         match self {
             Self::And(all) => all.iter().all(|filter| filter.holds(database, schema, row, scratch)),
             Self::Or(any) => any.iter().any(|filter| filter.holds(database, schema, row, scratch)),
@@ -129,11 +136,15 @@ impl Filter {
     /// The ids that rows of an object can have if they meet the condition.
     pub(super) fn bounds(&self, id_field: usize) -> Bounds {
         match self {
-            Self::And(all) => all.iter().fold(Bounds::ALL, |bounds, filter| narrow(bounds, filter.bounds(id_field))),
+            Self::And(all) => {
+                all.iter().fold(Bounds::ALL, |bounds, filter| narrow(bounds, filter.bounds(id_field)))
+            }
             Self::Test(path, operator, operands) if path.next.is_empty() && path.field == id_field => {
                 let [Operand::Id(id)] = operands.as_slice() else { return Bounds::ALL };
                 match operator {
-                    Operator::Equal | Operator::In => Bounds { low: Bound::Included(*id), high: Bound::Included(*id) },
+                    Operator::Equal | Operator::In => {
+                        Bounds { low: Bound::Included(*id), high: Bound::Included(*id) }
+                    }
                     Operator::Less => Bounds { high: Bound::Excluded(*id), ..Bounds::ALL },
                     Operator::LessOrEqual => Bounds { high: Bound::Included(*id), ..Bounds::ALL },
                     Operator::Greater => Bounds { low: Bound::Excluded(*id), ..Bounds::ALL },
@@ -150,8 +161,10 @@ impl Filter {
         match self {
             Self::And(all) => all.iter().find_map(|filter| filter.id_list(id_field)),
             Self::Test(path, Operator::In, operands) if path.next.is_empty() && path.field == id_field => {
-                let mut ids: Vec<Id> =
-                    operands.iter().filter_map(|o| if let Operand::Id(id) = o { Some(*id) } else { None }).collect();
+                let mut ids: Vec<Id> = operands
+                    .iter()
+                    .filter_map(|o| if let Operand::Id(id) = o { Some(*id) } else { None })
+                    .collect();
                 ids.sort_unstable();
                 ids.dedup();
                 Some(ids)
@@ -171,7 +184,13 @@ fn narrow(a: Bounds, b: Bounds) -> Bounds {
         (x, y) => match edge(x).cmp(&edge(y)) {
             Ordering::Greater => x,
             Ordering::Less => y,
-            Ordering::Equal => if matches!(x, Bound::Excluded(_)) { x } else { y },
+            Ordering::Equal => {
+                if matches!(x, Bound::Excluded(_)) {
+                    x
+                } else {
+                    y
+                }
+            }
         },
     };
     let high = match (a.high, b.high) {
@@ -179,7 +198,13 @@ fn narrow(a: Bounds, b: Bounds) -> Bounds {
         (x, y) => match edge(x).cmp(&edge(y)) {
             Ordering::Less => x,
             Ordering::Greater => y,
-            Ordering::Equal => if matches!(x, Bound::Excluded(_)) { x } else { y },
+            Ordering::Equal => {
+                if matches!(x, Bound::Excluded(_)) {
+                    x
+                } else {
+                    y
+                }
+            }
         },
     };
     Bounds { low, high }
@@ -200,7 +225,11 @@ fn check_operator(kind: FieldType, operator: Operator, field: &str) -> Result<()
         Like => is_text(kind),
         _ => kind != FieldType::Boolean && kind != FieldType::MultiPicklist,
     };
-    if known { Ok(()) } else { Err(SoqlError::field(format!("invalid operator on {} field: {field}", word(kind)))) }
+    if known {
+        Ok(())
+    } else {
+        Err(SoqlError::field(format!("invalid operator on {} field: {field}", word(kind))))
+    }
 }
 
 fn is_text(kind: FieldType) -> bool {
@@ -237,10 +266,14 @@ fn operand(
             Some(id) => Some(Operand::Id(id)),
             None => return Err(SoqlError::filter(format!("invalid ID field: {raw}"))),
         },
-        ("multipicklist", Literal::Text(raw)) if matches!(operator, Operator::Includes | Operator::Excludes) => {
+        ("multipicklist", Literal::Text(raw))
+            if matches!(operator, Operator::Includes | Operator::Excludes) =>
+        {
             Some(Operand::Choices(unescape(raw).to_lowercase().split(';').map(str::to_owned).collect()))
         }
-        ("string", Literal::Text(raw)) if operator == Operator::Like => Some(Operand::Pattern(Pattern::new(raw))),
+        ("string", Literal::Text(raw)) if operator == Operator::Like => {
+            Some(Operand::Pattern(Pattern::new(raw)))
+        }
         ("string" | "multipicklist", Literal::Text(raw)) if raw.is_empty() => Some(Operand::Null),
         ("string" | "multipicklist", Literal::Text(raw)) => Some(Operand::Text(unescape(raw).to_lowercase())),
         ("boolean", Literal::Bool(b)) => Some(Operand::Bool(*b)),
@@ -248,10 +281,12 @@ fn operand(
         ("date", Literal::Date(d)) => Some(Operand::Span(i64::from(*d), i64::from(*d) + 1)),
         ("dateTime", Literal::DateTime(t)) => Some(Operand::Span(*t, *t + 1)),
         ("time", Literal::Time(t)) => Some(Operand::Span(i64::from(*t), i64::from(*t) + 1)),
-        ("date" | "dateTime", Literal::Range(name, number)) => range(name, *number, today).map(|(from, to)| {
-            let unit = if word == "date" { 1 } else { DAY_MS };
-            Operand::Span(i64::from(from) * unit, i64::from(to) * unit)
-        }),
+        ("date" | "dateTime", Literal::Range(name, number)) => {
+            range(name, *number, today).map(|(from, to)| {
+                let unit = if word == "date" { 1 } else { DAY_MS };
+                Operand::Span(i64::from(from) * unit, i64::from(to) * unit)
+            })
+        }
         _ => None,
     };
     operand.ok_or_else(|| {
@@ -260,7 +295,9 @@ fn operand(
             _ => "should not be enclosed in quotes",
         };
         let word = if word == "multipicklist" { "string" } else { word };
-        SoqlError::field(format!("value of filter criterion for field '{field}' must be of type {word} and {quotes}"))
+        SoqlError::field(format!(
+            "value of filter criterion for field '{field}' must be of type {word} and {quotes}"
+        ))
     })
 }
 
@@ -294,7 +331,13 @@ fn chosen(cell: Cell<'_>, operand: &Operand) -> bool {
 /// How a cell compares with a value; `None` where only one is null or the types differ.
 fn order(cell: Cell<'_>, operand: &Operand) -> Option<Ordering> {
     let within = |n: i64, from: i64, to: i64| {
-        if n < from { Ordering::Less } else if n >= to { Ordering::Greater } else { Ordering::Equal }
+        if n < from {
+            Ordering::Less
+        } else if n >= to {
+            Ordering::Greater
+        } else {
+            Ordering::Equal
+        }
     };
     Some(match (cell, operand) {
         (Cell::Null, Operand::Null) => Ordering::Equal,

@@ -48,11 +48,17 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, SoqlError> {
             }
             b'\'' => {
                 let end = string_end(text, at)?;
-                found.push(Token { kind: Kind::Text(text[at + 1..end - 1].to_owned()), text: &text[at..end], at });
+                found.push(Token {
+                    kind: Kind::Text(text[at + 1..end - 1].to_owned()),
+                    text: &text[at..end],
+                    at,
+                });
                 at = end;
                 continue;
             }
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' => run(bytes, at, |b| b.is_ascii_alphanumeric() || b"_.".contains(&b)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
+                run(bytes, at, |b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
+            }
             b'0'..=b'9' => run(bytes, at, |b| b.is_ascii_alphanumeric() || b".:+-".contains(&b)),
             b'-' | b'+' | b'.' if bytes.get(at + 1).is_some_and(|b| b.is_ascii_digit() || *b == b'.') => {
                 run(bytes, at + 1, |b| b.is_ascii_alphanumeric() || b".:+-".contains(&b))
@@ -94,7 +100,8 @@ fn string_end(text: &str, from: usize) -> Result<usize, SoqlError> {
                 let known = bytes.get(at + 1).is_some_and(|b| b"nNrRtTbBfF\"'\\_%uU".contains(b));
                 if !known {
                     let shown: String = text[at..].chars().take(2).collect();
-                    let message = format!("Invalid string literal '{shown}'. Illegal character sequence '{shown}'");
+                    let message =
+                        format!("Invalid string literal '{shown}'. Illegal character sequence '{shown}'");
                     return Err(SoqlError::malformed(message).at(text, at));
                 }
                 at += 2;

@@ -94,7 +94,8 @@ impl Pattern {
 
 /// Whether a word names a range of dates, and whether it takes a number.
 pub(super) fn range_takes_number(word: &str) -> Option<bool> {
-    range(word, Some(1), 0).map(|_| word.to_ascii_uppercase().contains("_N_") || word.eq_ignore_ascii_case("N_DAYS_AGO"))
+    range(word, Some(1), 0)
+        .map(|_| word.to_ascii_uppercase().contains("_N_") || word.eq_ignore_ascii_case("N_DAYS_AGO"))
 }
 
 /// The days that a date literal means on a day: from the first to before the last.
@@ -152,7 +153,6 @@ fn month_start(day: i32, months: i32) -> i32 {
     let counted = year * 12 + month as i32 - 1 + months;
     days_from_civil(counted.div_euclid(12), counted.rem_euclid(12) as u32 + 1, 1)
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -49,7 +49,8 @@ impl<'a> Parser<'a> {
             self.expect("SCOPE")?;
             let scope = self.next();
             if !scope.is("everything") {
-                return Err(SoqlError::malformed(format!("Unsupported scope: {}", scope.text)).at(self.text, scope.at));
+                return Err(SoqlError::malformed(format!("Unsupported scope: {}", scope.text))
+                    .at(self.text, scope.at));
             }
         }
         let condition = if self.accept("WHERE") { Some(self.condition(0)?) } else { None };
@@ -76,12 +77,25 @@ impl<'a> Parser<'a> {
         if !ends {
             return Err(self.unexpected());
         }
-        Ok(Query { text: self.text.to_owned(), select, count, from, alias, condition, group, order, limit, offset, all_rows })
+        Ok(Query {
+            text: self.text.to_owned(),
+            select,
+            count,
+            from,
+            alias,
+            condition,
+            group,
+            order,
+            limit,
+            offset,
+            all_rows,
+        })
     }
 
     fn count_call(&mut self) -> bool {
         let upcoming = &self.tokens[self.at..];
-        let is_count = upcoming.len() > 3 && upcoming[0].is("count") && upcoming[1].is("(") && upcoming[2].is(")");
+        let is_count =
+            upcoming.len() > 3 && upcoming[0].is("count") && upcoming[1].is("(") && upcoming[2].is(")");
         if is_count {
             self.at += 3;
         }
@@ -113,10 +127,11 @@ impl<'a> Parser<'a> {
                 }
                 self.expect("(")?;
                 let set = self.next();
-                let set = [("ALL", FieldSet::All), ("STANDARD", FieldSet::Standard), ("CUSTOM", FieldSet::Custom)]
-                    .into_iter()
-                    .find_map(|(word, kind)| set.is(word).then_some(kind))
-                    .ok_or_else(|| self.unexpected_at(set.at, set.text))?;
+                let set =
+                    [("ALL", FieldSet::All), ("STANDARD", FieldSet::Standard), ("CUSTOM", FieldSet::Custom)]
+                        .into_iter()
+                        .find_map(|(word, kind)| set.is(word).then_some(kind))
+                        .ok_or_else(|| self.unexpected_at(set.at, set.text))?;
                 self.expect(")")?;
                 selected.push(Selected::Fields(set));
             } else {
@@ -159,7 +174,8 @@ impl<'a> Parser<'a> {
     fn alias(&mut self) -> Result<Option<String>, SoqlError> {
         let explicit = self.accept("AS");
         let next = self.peek();
-        let reserved = ["USING", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "ALL"];
+        let reserved =
+            ["USING", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "ALL"];
         if next.kind != Kind::Word || reserved.iter().any(|word| next.is(word)) {
             return if explicit { Err(self.unexpected()) } else { Ok(None) };
         }
@@ -202,7 +218,8 @@ impl<'a> Parser<'a> {
             return Err(self.unsupported(&format!("function {}()", name.joined())));
         }
         let operator = self.operator()?;
-        let lists = matches!(operator, Operator::In | Operator::NotIn | Operator::Includes | Operator::Excludes);
+        let lists =
+            matches!(operator, Operator::In | Operator::NotIn | Operator::Includes | Operator::Excludes);
         if matches!(operator, Operator::In | Operator::NotIn) && self.opens_query() {
             let query = self.join()?;
             return Ok(Condition::Join(name, operator == Operator::NotIn, Box::new(query)));
@@ -359,7 +376,8 @@ impl<'a> Parser<'a> {
     }
 
     fn unsupported(&self, what: &str) -> SoqlError {
-        SoqlError::malformed(format!("the simulator does not evaluate a {what} yet")).at(self.text, self.peek().at)
+        SoqlError::malformed(format!("the simulator does not evaluate a {what} yet"))
+            .at(self.text, self.peek().at)
     }
 }
 

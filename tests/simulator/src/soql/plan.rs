@@ -86,7 +86,18 @@ impl Plan {
             let grouping = Some(grouping);
             let (schema, count, limit, offset) = (schema.clone(), false, query.limit, query.offset);
             let order = Vec::new();
-            return Ok(Self { object, columns, count, aggregate, grouping, schema, filter, order, limit, offset });
+            return Ok(Self {
+                object,
+                columns,
+                count,
+                aggregate,
+                grouping,
+                schema,
+                filter,
+                order,
+                limit,
+                offset,
+            });
         }
         let mut order = Vec::new();
         for entry in &query.order {
@@ -138,7 +149,9 @@ impl Plan {
 /// `UserPermissionAccess` has one row for whoever asks: the own one.
 fn own_rows(resolver: &Resolver<'_>) -> Result<Option<Filter>, SoqlError> {
     let object = resolver.schema.object(resolver.object);
-    let Some(own) = resolver.view.access.filter(|_| object.name == "UserPermissionAccess") else { return Ok(None) };
+    let Some(own) = resolver.view.access.filter(|_| object.name == "UserPermissionAccess") else {
+        return Ok(None);
+    };
     let name = Name { parts: vec!["Id".to_owned()], at: 0 };
     let is_own = Condition::Compare(name, Operator::Equal, vec![Literal::Text(own.to_string())]);
     Filter::new(resolver, &is_own, 0).map(Some)
@@ -159,7 +172,8 @@ fn columns(resolver: &Resolver<'_>, query: &Query) -> Result<Vec<Column>, SoqlEr
             }
             Selected::Fields(set) => {
                 if *set != FieldSet::Standard && query.limit.is_none_or(|limit| limit > MOST_WITH_FIELDS) {
-                    let message = format!("The SOQL FIELDS function must have a LIMIT of at most {MOST_WITH_FIELDS}");
+                    let message =
+                        format!("The SOQL FIELDS function must have a LIMIT of at most {MOST_WITH_FIELDS}");
                     return Err(SoqlError::malformed(message));
                 }
                 (field_set(resolver, *set), 0)

@@ -41,7 +41,9 @@ impl Path {
             return Some((self, row));
         }
         let mut scratch = String::new();
-        let Cell::Id(id) = database.cell(schema, self.object, row, self.field, &mut scratch) else { return None };
+        let Cell::Id(id) = database.cell(schema, self.object, row, self.field, &mut scratch) else {
+            return None;
+        };
         let target = schema.find_prefix(id.prefix())?;
         let next = self.next.iter().find(|path| path.object == target)?;
         next.walk(database, schema, database.find(target, id)?, parents - 1)
@@ -91,7 +93,8 @@ impl Resolver<'_> {
             return Err(SoqlError::malformed(message).at(self.text, name.at));
         }
         let mut spelt = Vec::with_capacity(parts.len());
-        let path = self.follow(self.object, parts, &mut spelt).map_err(|error| error.at(self.text, name.at))?;
+        let path =
+            self.follow(self.object, parts, &mut spelt).map_err(|error| error.at(self.text, name.at))?;
         Ok((path, spelt))
     }
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::org::tests::{SCHEMA, org_with, small};
 use crate::org::Org;
+use crate::org::tests::{SCHEMA, org_with, small};
 use crate::schema::View;
 
 fn open(org: &Org, text: &str, all: bool) -> Result<Cursor, SoqlError> {
@@ -48,7 +48,11 @@ fn conditions() {
         ("Id NOT IN (SELECT AccountId FROM Contact) OR Id IN (SELECT ParentId FROM Account)", vec!["Acme"]),
         ("CreatedDate < 2020-01-01T00:01:30+00:00", vec!["Acme"]),
     ] {
-        assert_eq!(column(&org, &format!("SELECT Name FROM Account WHERE {condition}"), false), expected, "{condition}");
+        assert_eq!(
+            column(&org, &format!("SELECT Name FROM Account WHERE {condition}"), false),
+            expected,
+            "{condition}"
+        );
     }
     assert_eq!(column(&org, "SELECT Name FROM Account WHERE IsDeleted = true", true), ["Gone"]);
     assert_eq!(open(&org, "SELECT count() FROM Account", true).unwrap().total(), 3);
@@ -57,17 +61,29 @@ fn conditions() {
 #[test]
 fn order_limit_and_parents() {
     let org = small();
-    assert_eq!(column(&org, "SELECT Name FROM Account ORDER BY Name DESC", true), ["Gone", "Bolt, \"Inc.\"", "Acme"]);
-    assert_eq!(column(&org, "SELECT Name FROM Account ORDER BY AnnualRevenue LIMIT 2", true), ["Gone", "Bolt, \"Inc.\""]);
+    assert_eq!(
+        column(&org, "SELECT Name FROM Account ORDER BY Name DESC", true),
+        ["Gone", "Bolt, \"Inc.\"", "Acme"]
+    );
+    assert_eq!(
+        column(&org, "SELECT Name FROM Account ORDER BY AnnualRevenue LIMIT 2", true),
+        ["Gone", "Bolt, \"Inc.\""]
+    );
     let last = "SELECT Name FROM Account ORDER BY AnnualRevenue NULLS LAST LIMIT 1 OFFSET 1";
     assert_eq!(column(&org, last, true), ["Acme"]);
     assert_eq!(column(&org, "SELECT Account.Parent.Name FROM Contact", false), ["null", "Acme"]);
-    assert_eq!(column(&org, "SELECT c.account.name FROM Contact c ORDER BY Id DESC LIMIT 1", false), ["Bolt, \"Inc.\""]);
+    assert_eq!(
+        column(&org, "SELECT c.account.name FROM Contact c ORDER BY Id DESC LIMIT 1", false),
+        ["Bolt, \"Inc.\""]
+    );
     let cursor = open(&org, "SELECT account.parent.name, Owner.Name FROM Contact", false).unwrap();
     assert_eq!(cursor.columns()[0].name, "Account.Parent.Name");
     let rows: Vec<_> = cursor.rows(0, 10).collect();
     let (object, id) = cursor.ancestor(rows[1], 0, 1).unwrap();
-    assert_eq!((org.schema.object(object).name.as_str(), id.to_string().as_str()), ("Account", "0015g0000000002AAA"));
+    assert_eq!(
+        (org.schema.object(object).name.as_str(), id.to_string().as_str()),
+        ("Account", "0015g0000000002AAA")
+    );
     assert_eq!(cursor.ancestor(rows[0], 0, 2), None);
 }
 
@@ -77,14 +93,42 @@ fn errors_in_the_words_of_salesforce() {
     for (text, code, message) in [
         ("SELECT Id, Foo FROM Account", "INVALID_FIELD", "No such column 'Foo' on entity 'Account'."),
         ("SELECT Id FROM Foo", "INVALID_TYPE", "sObject type 'Foo' is not supported."),
-        ("SELECT Boss.Name FROM Account", "INVALID_FIELD", "Didn't understand relationship 'Boss' in field path."),
-        ("SELECT Id FROM Account WHERE Name = 3", "INVALID_FIELD", "must be of type string and should be enclosed"),
-        ("SELECT Id FROM Account WHERE CreatedDate > '2020'", "INVALID_FIELD", "must be of type dateTime and should not"),
+        (
+            "SELECT Boss.Name FROM Account",
+            "INVALID_FIELD",
+            "Didn't understand relationship 'Boss' in field path.",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Name = 3",
+            "INVALID_FIELD",
+            "must be of type string and should be enclosed",
+        ),
+        (
+            "SELECT Id FROM Account WHERE CreatedDate > '2020'",
+            "INVALID_FIELD",
+            "must be of type dateTime and should not",
+        ),
         ("SELECT Id FROM Account WHERE Id = 'x'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID field: x"),
-        ("SELECT Id FROM Account WHERE Description = 'x'", "INVALID_FIELD", "'Description' can not be filtered in a query call"),
-        ("SELECT Id FROM Account ORDER BY Place__c", "MALFORMED_QUERY", "'Place__c' can not be sorted in a query call"),
-        ("SELECT Id FROM Account WHERE Id IN (SELECT Name FROM Contact)", "MALFORMED_QUERY", "can only query id fields"),
-        ("SELECT Id FROM Account WHERE Id IN (SELECT Nam FROM Contact)", "INVALID_FIELD", "No such column 'Nam'"),
+        (
+            "SELECT Id FROM Account WHERE Description = 'x'",
+            "INVALID_FIELD",
+            "'Description' can not be filtered in a query call",
+        ),
+        (
+            "SELECT Id FROM Account ORDER BY Place__c",
+            "MALFORMED_QUERY",
+            "'Place__c' can not be sorted in a query call",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT Name FROM Contact)",
+            "MALFORMED_QUERY",
+            "can only query id fields",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT Nam FROM Contact)",
+            "INVALID_FIELD",
+            "No such column 'Nam'",
+        ),
         ("SELECT Id, id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
         ("SELECT FIELDS(ALL) FROM Account", "MALFORMED_QUERY", "must have a LIMIT of at most 200"),
     ] {
@@ -96,7 +140,8 @@ fn errors_in_the_words_of_salesforce() {
 
 #[test]
 fn hidden_is_as_if_it_were_not_there() {
-    let yaml = "name: A\nusers: [{username: u, hiddenFields: [Contact.Birthdate], hiddenObjects: [Account]}]\n";
+    let yaml =
+        "name: A\nusers: [{username: u, hiddenFields: [Contact.Birthdate], hiddenObjects: [Account]}]\n";
     let org = org_with(&[("org.yaml", yaml), ("schema.yaml", SCHEMA)], &[]).unwrap();
     let view = org.view(org.user("u").unwrap());
     let error = |text: &str| Plan::of(&org.schema, &view, text).map(|_| ()).unwrap_err();
@@ -137,7 +182,8 @@ fn links_of_files_want_a_filter_or_a_permission() {
                   LinkedEntityId: {type: reference, to: [Account]}\n";
     let org = org_with(&[("schema.yaml", schema)], &[]).unwrap();
     let view = org.view(&org.settings.users[0]);
-    let plan = |view: &View, text: &str| Plan::of(&org.schema, view, text).map(|_| ()).map_err(|error| error.code);
+    let plan =
+        |view: &View, text: &str| Plan::of(&org.schema, view, text).map(|_| ()).map_err(|error| error.code);
     let (all, filtered) = ("SELECT Id FROM ContentDocumentLink", "WHERE LinkedEntityId = '0015g0000000001'");
     assert_eq!(plan(&view, all), Err("MALFORMED_QUERY"));
     assert_eq!(plan(&view, &format!("{all} {filtered}")), Ok(()));
@@ -150,9 +196,11 @@ fn everybody_sees_the_own_permissions() {
     let org = org_with(&[("org.yaml", yaml)], &[]).unwrap();
     for (user, may) in [("u", "Bool(true)"), ("v", "Bool(false)")] {
         let view = org.view(org.user(user).unwrap());
-        let plan = Plan::of(&org.schema, &view, "SELECT PermissionsApiEnabled FROM UserPermissionAccess").unwrap();
+        let plan =
+            Plan::of(&org.schema, &view, "SELECT PermissionsApiEnabled FROM UserPermissionAccess").unwrap();
         let cursor = Arc::new(plan).open(org.database.clone(), false);
-        let shown: Vec<_> = cursor.rows(0, 9).map(|row| show(cursor.cell(row, 0, &mut String::new()))).collect();
+        let shown: Vec<_> =
+            cursor.rows(0, 9).map(|row| show(cursor.cell(row, 0, &mut String::new()))).collect();
         assert_eq!(shown, [may]);
     }
 }
@@ -187,11 +235,15 @@ fn groups_and_aggregates() {
         "expr0|mean|expr1: 1012.5|506.25|Acme"
     );
     assert_eq!(
-        table("SELECT Industry, COUNT(Id) n FROM Account GROUP BY Industry ORDER BY Industry DESC NULLS LAST"),
+        table(
+            "SELECT Industry, COUNT(Id) n FROM Account GROUP BY Industry ORDER BY Industry DESC NULLS LAST"
+        ),
         "Industry|n: Food|1, Energy|1, null|1"
     );
     assert_eq!(
-        table("SELECT Account.Name who, COUNT(Id) FROM Contact GROUP BY Account.Name ORDER BY COUNT(Id), who LIMIT 1"),
+        table(
+            "SELECT Account.Name who, COUNT(Id) FROM Contact GROUP BY Account.Name ORDER BY COUNT(Id), who LIMIT 1"
+        ),
         "who|expr0: Acme|1"
     );
     assert_eq!(table("SELECT COUNT(Id) FROM Account WHERE Name = 'nobody'"), "expr0: 0");
@@ -206,3 +258,78 @@ fn groups_and_aggregates() {
         assert_eq!(error.code, "MALFORMED_QUERY");
     }
 }
+
+fn shared<T: Send + Sync + 'static>() {}
+
+#[test]
+fn cursors_can_be_handed_to_other_threads() {
+    shared::<Cursor>();
+    shared::<Plan>();
+    shared::<Org>();
+}
+
+proptest::proptest! {
+    /// Whatever is asked, there is an answer or an error, and the pages of an answer are its rows.
+    #[test]
+    fn any_question_is_answered(words in proptest::collection::vec(proptest::sample::select(WORDS), 0..12)) {
+        static ORG: std::sync::LazyLock<Org> = std::sync::LazyLock::new(small);
+        let org = &*ORG;
+        for text in [
+            format!("SELECT Name FROM Account {}", words.join(" ")),
+            format!("SELECT Name FROM Account WHERE {}", words.join(" ")),
+        ] {
+            if let Ok(cursor) = open(org, &text, true) {
+                let whole: Vec<_> = cursor.rows(0, u64::MAX).map(|row| cursor.id(row)).collect();
+                proptest::prop_assert_eq!(whole.len() as u64, cursor.total());
+                let paged: Vec<_> = (0..cursor.total()).flat_map(|from| cursor.rows(from, 1)).collect();
+                proptest::prop_assert_eq!(paged.len(), whole.len());
+            }
+        }
+    }
+}
+
+const WORDS: &[&str] = &[
+    "Name",
+    "Id",
+    "Industry",
+    "AnnualRevenue",
+    "Parent.Name",
+    "Since__c",
+    "CreatedDate",
+    "=",
+    "!=",
+    "<",
+    ">=",
+    "LIKE",
+    "IN",
+    "NOT",
+    "AND",
+    "OR",
+    "(",
+    ")",
+    ",",
+    "'Acme'",
+    "'%c%'",
+    "null",
+    "true",
+    "12.5",
+    "2020-01-01",
+    "2020-01-01T00:00:00Z",
+    "TODAY",
+    "LAST_N_DAYS:3",
+    "LIMIT",
+    "OFFSET",
+    "1",
+    "2",
+    "ORDER",
+    "BY",
+    "DESC",
+    "NULLS",
+    "LAST",
+    "GROUP",
+    "COUNT(Id)",
+    "(SELECT ParentId FROM Account)",
+    "'0015g0000000001AAA'",
+    "INCLUDES",
+    "Colors__c",
+];

@@ -2,7 +2,9 @@
 //! number of rows costs no memory and the same directory always gives the same org.
 
 use super::recipe::{Recipe, recipe_for};
-use super::words::{CITIES, COMPANY, COMPANY_END, COUNTRIES, FIRST_NAMES, LAST_NAMES, STATES, STREETS, WORDS};
+use super::words::{
+    CITIES, COMPANY, COMPANY_END, COUNTRIES, FIRST_NAMES, LAST_NAMES, STATES, STREETS, WORDS,
+};
 use crate::schema::Object;
 use crate::value::calendar::DAY_MS;
 use crate::value::{Cell, Decimal, Id};
@@ -101,7 +103,9 @@ impl Generator {
             Recipe::Stamped => Cell::DateTime(seconds(self.stamped(index))),
             Recipe::Reference(pool) => self.reference(pool, index, random),
             Recipe::Picklist(values) => Cell::Text(zipf(values, random)),
-            Recipe::Number { scale, digits } => Cell::Number(Decimal::new(log_number(random, *digits), *scale)),
+            Recipe::Number { scale, digits } => {
+                Cell::Number(Decimal::new(log_number(random, *digits), *scale))
+            }
             Recipe::Degrees(most) => {
                 let span = 2 * most * 1_000_000;
                 Cell::Number(Decimal::new((random % span) as i64 - (span / 2) as i64, 6))
@@ -143,7 +147,9 @@ impl Generator {
 
     fn reference(&self, pool: &Pool, index: u64, random: u64) -> Cell<'static> {
         match pool {
-            Pool::Ids(ids) => ids.get((random % ids.len().max(1) as u64) as usize).map_or(Cell::Null, |i| Cell::Id(*i)),
+            Pool::Ids(ids) => {
+                ids.get((random % ids.len().max(1) as u64) as usize).map_or(Cell::Null, |i| Cell::Id(*i))
+            }
             Pool::Generated(_, 0) => Cell::Null,
             Pool::Generated(prefix, count) => Cell::Id(Id::new(*prefix, Self::FIRST_SERIAL + random % count)),
             Pool::Earlier => Cell::Id(self.id(random % (index + 1))),
@@ -160,7 +166,8 @@ pub(super) fn mix(mut x: u64) -> u64 {
 
 /// FNV-1a, the same on every machine.
 pub(super) fn hash_name(name: &str) -> u64 {
-    name.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+    name.bytes()
+        .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 fn seconds(seconds: u64) -> i64 {
@@ -259,7 +266,9 @@ fn write_note(random: u64, most: u64, out: &mut String) {
 }
 
 fn push(out: &mut String, parts: &[&str]) {
-    parts.iter().for_each(|part| out.push_str(part));
+    for part in parts {
+        out.push_str(part);
+    }
 }
 
 fn push_number(out: &mut String, number: u64) {

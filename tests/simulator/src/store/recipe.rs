@@ -96,8 +96,9 @@ fn content(object: &Object, field: &Field, pool_of: &impl Fn(&str) -> Option<Poo
         FieldType::Picklist | FieldType::Combobox if !field.picklist.is_empty() => {
             Recipe::Picklist(field.picklist.clone())
         }
-        FieldType::MultiPicklist if !field.picklist.is_empty() => Recipe::MultiPicklist(field.picklist.clone()),
-        FieldType::Picklist | FieldType::Combobox | FieldType::MultiPicklist => Recipe::Null,
+        FieldType::MultiPicklist if !field.picklist.is_empty() => {
+            Recipe::MultiPicklist(field.picklist.clone())
+        }
         FieldType::Double | FieldType::Currency | FieldType::Percent => decimal(field),
         FieldType::Int => Recipe::Int(6),
         FieldType::Date => Recipe::Date,
@@ -125,7 +126,11 @@ fn reference(object: &Object, field: &Field, pool_of: &impl Fn(&str) -> Option<P
     }
     let users_last = |target: &&String| target.as_str() == "Group";
     let (groups, others): (Vec<_>, Vec<_>) = field.reference_to.iter().partition(users_last);
-    others.into_iter().chain(groups).find_map(|target| pool_of(target)).map_or(Recipe::Null, Recipe::Reference)
+    others
+        .into_iter()
+        .chain(groups)
+        .find_map(|target| pool_of(target))
+        .map_or(Recipe::Null, Recipe::Reference)
 }
 
 fn decimal(field: &Field) -> Recipe {

@@ -182,7 +182,13 @@ impl Table {
         if bounds.is_empty() {
             let mut empty = self.rows.range(..Id::LOWEST).peekable();
             empty.peek();
-            return Scan { table: self, generated: 0..0, stored: empty, place: (u64::MAX, false), with_deleted };
+            return Scan {
+                table: self,
+                generated: 0..0,
+                stored: empty,
+                place: (u64::MAX, false),
+                with_deleted,
+            };
         }
         let start = match bounds.low {
             Bound::Unbounded => 0,
@@ -249,8 +255,7 @@ impl<'a> Scan<'a> {
         if self.place.1 && self.generated.start == self.place.0 {
             self.generated.start += 1;
         }
-        self.place =
-            self.stored.peek().map_or((u64::MAX, false), |(id, _)| self.table.generated_place(**id));
+        self.place = self.stored.peek().map_or((u64::MAX, false), |(id, _)| self.table.generated_place(**id));
         Some(slot)
     }
 }
@@ -266,7 +271,9 @@ impl<'a> Iterator for Scan<'a> {
                 return Some(RowRef::Generated(index));
             }
             match self.next_stored() {
-                Some(Slot::Row(row)) if self.with_deleted || !row.deleted => return Some(RowRef::Stored(row)),
+                Some(Slot::Row(row)) if self.with_deleted || !row.deleted => {
+                    return Some(RowRef::Stored(row));
+                }
                 Some(_) => {}
                 None => return None,
             }
@@ -283,7 +290,8 @@ mod tests {
     const FIRST: u64 = Generator::FIRST_SERIAL;
 
     fn table(count: u64, changes: &[(u64, u8)]) -> Table {
-        let describe = serde_json::json!({"name": "A", "keyPrefix": "001", "fields": [{"name": "Id", "type": "id"}]});
+        let describe =
+            serde_json::json!({"name": "A", "keyPrefix": "001", "fields": [{"name": "Id", "type": "id"}]});
         let object = Object::from_describe(describe.as_object().unwrap().clone()).unwrap();
         let mut table = Table::default();
         table.set_generator(Generator::new(&object, *b"001", count, 1, |_| None));

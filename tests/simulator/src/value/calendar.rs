@@ -160,8 +160,7 @@ mod tests {
     #[test]
     fn datetimes_in_all_forms() {
         let expected = parse_datetime("2026-01-31T10:11:12.000Z").unwrap();
-        for text in
-            ["2026-01-31T10:11:12Z", "2026-01-31T10:11:12.000+0000", "2026-01-31T12:11:12.000+02:00"]
+        for text in ["2026-01-31T10:11:12Z", "2026-01-31T10:11:12.000+0000", "2026-01-31T12:11:12.000+02:00"]
         {
             assert_eq!(parse_datetime(text), Some(expected), "{text}");
         }
