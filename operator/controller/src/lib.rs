@@ -8,7 +8,9 @@
 #![allow(unreachable_pub)]
 
 mod backup_vault;
+mod salesforce_backup;
 mod salesforce_connection;
 mod shared;
+mod snapshot;
 
 pub use shared::run::{Options, RunError, run, terminated};

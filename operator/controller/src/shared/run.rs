@@ -25,7 +25,9 @@ use super::poll::Poller;
 use super::stores::Stores;
 use super::worker_pod::WorkerDefaults;
 use crate::backup_vault::Vaults;
+use crate::salesforce_backup::Backups;
 use crate::salesforce_connection::Connections;
+use crate::snapshot::Snapshots;
 
 /// Name of the lease that replicas share.
 const LEASE: &str = "orgkeep-operator";
@@ -194,6 +196,8 @@ async fn work(options: &Options, context: &Arc<Context>, ending: &Shutdown) {
         let scope = Scope { client: context.client.clone(), namespace };
         all.push(start::<Connections>(context, &scope, ending));
         all.push(start::<Vaults>(context, &scope, ending));
+        all.push(start::<Backups>(context, &scope, ending));
+        all.push(start::<Snapshots>(context, &scope, ending));
     }
     join_all(all).await;
 }
