@@ -8,7 +8,7 @@ use orgkeep_core::run::{Completeness, Counts, Failure, MAX_FAILURES, Outcome, Ph
 use orgkeep_salesforce::Client;
 use orgkeep_vault::{Attempt, Committed, Draft, Lease, Line, Manifest, ObjectEntry, ShardRecord};
 
-use super::plan::Plan;
+use super::plan::{Plan, PlannedObject};
 use crate::ending::Ending;
 
 /// States that are written at a time.
@@ -67,21 +67,19 @@ pub(super) async fn commit(
 }
 
 async fn states(ready: &Ready) -> Result<Vec<ObjectEntry>, Ending> {
-    let attempt = &ready.attempt;
-    futures::stream::iter(ready.plan.objects.iter().zip(&ready.records))
-        .map(|(object, record)| async move {
-            let name = record.object.as_str();
-            match &record.failure {
-                Some(failure) => Ok(ObjectEntry::failed(name, failure.clone())),
-                None => {
-                    let state = attempt.put_state(name, &object.schema, record.parts.clone()).await?;
-                    Ok::<_, Ending>(ObjectEntry::new(state, record.ledger.clone()))
-                }
-            }
-        })
-        .buffered(STATES_AT_A_TIME)
-        .try_collect()
-        .await
+    let pairs = ready.plan.objects.iter().zip(&ready.records);
+    let all: Vec<_> = pairs.map(|(object, record)| entry(&ready.attempt, object, record)).collect();
+    futures::stream::iter(all).buffered(STATES_AT_A_TIME).try_collect().await
+}
+
+/// What the manifest says of an object; its state is written here.
+async fn entry(attempt: &Attempt, object: &PlannedObject, record: &ShardRecord) -> Result<ObjectEntry, Ending> {
+    let name = record.object.as_str();
+    if let Some(failure) = &record.failure {
+        return Ok(ObjectEntry::failed(name, failure.clone()));
+    }
+    let state = attempt.put_state(name, &object.schema, record.parts.clone()).await?;
+    Ok(ObjectEntry::new(state, record.ledger.clone()))
 }
 
 fn sum(known: &[Failure], records: &[ShardRecord]) -> Sums {

@@ -257,15 +257,11 @@ async fn shards(work: &Work, plan: &Plan) -> Result<(), Ending> {
     let mine: Vec<&PlannedObject> = plan.objects.iter().filter(|object| object.index == work.context.index).collect();
     let rows = mine.iter().map(|object| object.estimate).sum();
     work.context.tracker.planned(u32::try_from(mine.len()).unwrap_or(u32::MAX), rows);
-    let mut running = futures::stream::iter(mine)
-        .map(|object| async move {
-            let result = shard::capture(work, object).await;
-            work.context.tracker.object_done();
-            result
-        })
-        .buffer_unordered(OBJECTS_AT_A_TIME);
+    let all: Vec<_> = mine.into_iter().map(|object| shard::capture(work, object)).collect();
+    let mut running = futures::stream::iter(all).buffer_unordered(OBJECTS_AT_A_TIME);
     while let Some(result) = running.next().await {
         result?; // dropping the others leaves their pages in the journal
+        work.context.tracker.object_done();
     }
     Ok(())
 }
