@@ -1,5 +1,9 @@
 //! A vault in S3, against a real server: runs where `ORGKEEP_TEST_S3_ENDPOINT` names one (and
-//! `ORGKEEP_TEST_S3_BUCKET` a bucket in it, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` who may use it).
+//! `ORGKEEP_TEST_S3_BUCKET` a bucket in it, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` who may use it, and
+//! `ORGKEEP_TEST_S3_READER` as `id:secret` who may only read).
+
+// The lints' exception for tests does not reach what tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
@@ -69,8 +73,21 @@ async fn what_is_wrong_has_a_reason() {
     let wrong = S3Credentials { secret_access_key: "wrong".to_owned().into(), ..credentials };
     let forged = S3Options { credentials: Some(wrong), ..good.clone() };
     assert_eq!(reason(forged).await, Reason::VaultAccessDenied);
+    if let Ok(reader) = std::env::var("ORGKEEP_TEST_S3_READER") {
+        let (id, secret) = reader.split_once(':').unwrap();
+        let credentials = S3Credentials {
+            access_key_id: id.to_owned(),
+            secret_access_key: secret.to_owned().into(),
+            session_token: None,
+        };
+        let only = S3Options { credentials: Some(credentials), ..good.clone() };
+        assert_eq!(reason(only).await, Reason::VaultReadOnly);
+    }
     let closed = S3Options { endpoint: Some("http://127.0.0.1:1".into()), ..good.clone() };
-    assert_eq!(reason(closed).await, Reason::VaultUnreachable);
+    let error = probe(&*open(closed).await).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::VaultUnreachable);
+    assert!(error.to_string().len() < 300, "{error}");
+    eprintln!("{error}");
     let bundle = S3Options {
         endpoint: Some("https://127.0.0.1:1".into()),
         ca_bundle: Some(b"no certificate".to_vec()),
