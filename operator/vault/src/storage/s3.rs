@@ -120,7 +120,7 @@ impl S3 {
                     return Err(StorageError::new(
                         StorageErrorKind::Unreachable,
                         path,
-                        format!("the answer broke off: {}", DisplayErrorContext(&error)),
+                        format!("the answer broke off: {}", causes(&error)),
                     ));
                 }
             }
@@ -164,6 +164,19 @@ impl S3 {
         }
     }
 
+    /// A listing that is not found has no bucket.
+    fn unlisted<E>(&self, prefix: &str, error: &SdkError<E>) -> StorageError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let path = if prefix.is_empty() { self.describe() } else { prefix.to_owned() };
+        let error = refusal(&path, error);
+        match error.kind {
+            StorageErrorKind::NotFound => StorageError { kind: StorageErrorKind::BucketNotFound, ..error },
+            _ => error,
+        }
+    }
+
     async fn pages(&self, prefix: String, token: Option<String>) -> StorageResult<(Vec<Entry>, Option<String>)> {
         let answer = self
             .client
@@ -173,7 +186,7 @@ impl S3 {
             .set_continuation_token(token)
             .send()
             .await
-            .map_err(|error| refusal(&prefix, &error))?;
+            .map_err(|error| self.unlisted(&prefix, &error))?;
         let entries = answer
             .contents()
             .iter()
@@ -213,6 +226,20 @@ fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|answer| answer.status().as_u16())
 }
 
+/// An error and what caused it, each said once.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if said.last().is_none_or(|last| !last.contains(&text)) {
+            said.push(text);
+        }
+        next = cause.source();
+    }
+    said.join(": ")
+}
+
 /// What a refusal of S3 means here.
 pub(super) fn refusal<E>(path: &str, error: &SdkError<E>) -> StorageError
 where
@@ -238,10 +265,10 @@ where
     let message = match (code.is_empty(), said.is_empty()) {
         (false, false) => format!("{code}: {said}"),
         (false, true) => code.to_owned(),
-        _ => format!("{}", DisplayErrorContext(error)),
+        _ => causes(error),
     };
-    // The chain ends so when no provider has credentials, before anything is sent.
-    if status(error).is_none() && (message.contains("CredentialsNotLoaded") || message.contains("no providers")) {
+    // So it ends when no provider has credentials, before anything is sent.
+    if status(error).is_none() && format!("{}", DisplayErrorContext(error)).contains("CredentialsNotLoaded") {
         return StorageError::new(StorageErrorKind::AccessDenied, path, "there are no credentials for S3");
     }
     StorageError::new(kind, path, message)
@@ -350,7 +377,7 @@ impl Storage for S3 {
                 .set_continuation_token(token)
                 .send()
                 .await
-                .map_err(|error| refusal(folder, &error))?;
+                .map_err(|error| self.unlisted(folder, &error))?;
             names.extend(answer.common_prefixes().iter().filter_map(|common| {
                 Some(common.prefix()?.strip_prefix(&below)?.trim_end_matches('/').to_owned())
             }));

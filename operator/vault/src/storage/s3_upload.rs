@@ -1,6 +1,7 @@
 //! A file on its way into a bucket: one put if it is small, a multipart upload if not.
 //!
-//! At most one part is on its way while the next one is gathered, so that a writer's memory stays bounded.
+//! At most one part is on its way while the next one is gathered, so that a writer's memory stays bounded. Bytes
+//! are held as they came: a whole file that is written at once goes out without a copy, in one request.
 
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
@@ -12,13 +13,15 @@ use super::s3::{S3, refusal, sha256_base64};
 use super::{StorageError, StorageErrorKind, StorageResult, Stored, Upload};
 use crate::digest::Running;
 
-/// Size of a part of a multipart upload; 10,000 of them are allowed.
+/// Least size of a part of a multipart upload that another follows; 10,000 parts are allowed.
 const PART: usize = 8 << 20;
+/// The most that one request carries.
+const REQUEST: usize = 64 << 20;
 
 pub(super) struct S3Upload {
     s3: S3,
     path: String,
-    gathered: BytesMut,
+    held: Vec<Bytes>,
     running: Running,
     multipart: Option<Multipart>,
 }
@@ -36,7 +39,32 @@ struct Multipart {
 
 impl S3Upload {
     pub(super) fn new(s3: S3, path: &str) -> Self {
-        Self { s3, path: path.to_owned(), gathered: BytesMut::new(), running: Running::new(), multipart: None }
+        Self { s3, path: path.to_owned(), held: Vec::new(), running: Running::new(), multipart: None }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.iter().map(Bytes::len).sum()
+    }
+
+    fn take_held(&mut self) -> Bytes {
+        let mut held = std::mem::take(&mut self.held);
+        if held.len() == 1 {
+            return held.pop().unwrap_or_default();
+        }
+        let mut all = BytesMut::with_capacity(held.iter().map(Bytes::len).sum());
+        held.iter().for_each(|bytes| all.extend_from_slice(bytes));
+        all.freeze()
+    }
+
+    /// Sends what is held, in parts of about the same size.
+    async fn send_held(&mut self) -> StorageResult<()> {
+        let mut all = self.take_held();
+        let size = all.len().div_ceil(all.len().div_ceil(REQUEST).max(1));
+        while !all.is_empty() {
+            let part = all.split_to(size.min(all.len()));
+            self.send_part(part).await?;
+        }
+        Ok(())
     }
 
     async fn send_part(&mut self, bytes: Bytes) -> StorageResult<()> {
@@ -166,18 +194,17 @@ impl Drop for Multipart {
 impl Upload for S3Upload {
     async fn write(&mut self, bytes: Bytes) -> StorageResult<()> {
         self.running.update(&bytes);
-        self.gathered.extend_from_slice(&bytes);
-        while self.gathered.len() > PART {
-            let part = self.gathered.split_to(PART).freeze();
-            self.send_part(part).await?;
+        if self.held_bytes() >= PART {
+            self.send_held().await?;
         }
+        self.held.push(bytes);
         Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> StorageResult<Stored> {
-        let rest = std::mem::take(&mut self.gathered).freeze();
-        let confirmed = if self.multipart.is_none() {
-            match self.s3.put(&self.path, None, rest).await {
+        let confirmed = if self.multipart.is_none() && self.held_bytes() <= REQUEST {
+            let all = self.take_held();
+            match self.s3.put(&self.path, None, all).await {
                 Ok((_, confirmed)) => confirmed,
                 Err(error) if error.kind == StorageErrorKind::Conflict => {
                     return Err(StorageError { kind: StorageErrorKind::AlreadyExists, ..error });
@@ -185,7 +212,7 @@ impl Upload for S3Upload {
                 Err(error) => return Err(error),
             }
         } else {
-            self.send_part(rest).await?;
+            self.send_held().await?;
             match self.multipart.take() {
                 Some(multipart) => multipart.complete().await?,
                 None => false,
