@@ -182,6 +182,15 @@ fn a_page_larger_than_the_buffer_becomes_several_parts() {
 }
 
 #[test]
+fn long_texts_make_small_groups() {
+    let long = "x".repeat(131_072);
+    let rows: Vec<_> = (0..250).map(|n| row(n, &long)).collect();
+    let parts = parts(&page(&rows), Settings::default());
+    assert_eq!((parts.len(), parts[0].facts.rows, parts[0].facts.row_groups), (1, 250, 2));
+    check_part(parts[0].bytes.clone(), Some(&key())).unwrap();
+}
+
+#[test]
 fn equal_ids_keep_the_row_that_came_last_but_nobody_is_many() {
     let nobody = |name: &str| {
         let mut cells = row(0, name);

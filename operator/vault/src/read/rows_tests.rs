@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::codec::testing::{id, key, object, page, parts, row};
-use crate::codec::{PartWriter, Settings};
+use crate::codec::{PartCheck, PartWriter, Settings, check_part};
 use crate::read::{write_csv, write_json, write_json_lines};
 use proptest::prelude::*;
 
@@ -94,6 +94,16 @@ fn parts_are_opened_when_their_ids_come_up() {
     assert_eq!(rows.next().unwrap().unwrap().id(), id(10).as_str());
     assert_eq!(rows.next().unwrap().unwrap().id(), id(19).as_str());
     assert!(rows.next().unwrap().is_none() && rows.next().unwrap().is_none());
+}
+
+#[test]
+fn a_part_of_version_1_is_read_for_ever() {
+    let part = Bytes::from_static(include_bytes!("golden/account-1.parquet"));
+    assert_eq!(check_part(part.clone(), Some(&key())).unwrap(), PartCheck { rows: 4, deletes: 1 });
+    let files = [(None, part)];
+    let mut out = Vec::new();
+    write_csv(&mut read(&files, None), &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), include_str!("golden/account-1.csv"));
 }
 
 #[test]
