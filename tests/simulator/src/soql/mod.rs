@@ -10,7 +10,6 @@ mod literal;
 mod parse;
 mod plan;
 mod resolve;
-mod restrict;
 mod sort;
 #[cfg(test)]
 mod tests;

@@ -177,20 +177,6 @@ fn pages_join_to_the_whole() {
 }
 
 #[test]
-fn links_of_files_want_a_filter_or_a_permission() {
-    let schema = "objects:\n  ContentDocumentLink:\n    system: Link\n    nameField: None\n    fields:\n      \
-                  LinkedEntityId: {type: reference, to: [Account]}\n";
-    let org = org_with(&[("schema.yaml", schema)], &[]).unwrap();
-    let view = org.view(&org.settings.users[0]);
-    let plan =
-        |view: &View, text: &str| Plan::of(&org.schema, view, text).map(|_| ()).map_err(|error| error.code);
-    let (all, filtered) = ("SELECT Id FROM ContentDocumentLink", "WHERE LinkedEntityId = '0015g0000000001'");
-    assert_eq!(plan(&view, all), Err("MALFORMED_QUERY"));
-    assert_eq!(plan(&view, &format!("{all} {filtered}")), Ok(()));
-    assert_eq!(plan(&View { query_all_files: true, ..view }, all), Ok(()));
-}
-
-#[test]
 fn everybody_sees_the_own_permissions() {
     let yaml = "name: A\nusers: [{username: u, permissions: [ApiEnabled]}, {username: v}]\n";
     let org = org_with(&[("org.yaml", yaml)], &[]).unwrap();
