@@ -210,17 +210,14 @@ impl Line {
 
     /// The newest `keep` snapshots, the newest first.
     pub async fn newest(&self, keep: usize) -> Result<Vec<Manifest>> {
-        let mut found = Vec::new();
-        for seq in self.numbers().await?.into_iter().rev() {
-            if found.len() >= keep {
-                break;
-            }
-            let manifest = self.read_number(seq).await?;
-            if !manifest.is_void() {
-                found.push(manifest);
-            }
-        }
-        Ok(found)
+        let numbers: Vec<u64> = self.numbers().await?.into_iter().rev().collect();
+        stream::iter(numbers)
+            .map(|seq| self.read_number(seq))
+            .buffered(IN_FLIGHT.min(keep.max(1)))
+            .try_filter(|manifest| std::future::ready(!manifest.is_void()))
+            .take(keep)
+            .try_collect()
+            .await
     }
 
     /// The newest snapshot.

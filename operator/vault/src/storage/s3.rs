@@ -249,8 +249,7 @@ where
     let said = error.message().unwrap_or_default();
     let kind = match (code, status(error)) {
         ("NoSuchBucket", _) => StorageErrorKind::BucketNotFound,
-        ("PreconditionFailed", _) | (_, Some(412)) => StorageErrorKind::Conflict,
-        (_, Some(409)) => StorageErrorKind::Conflict,
+        ("PreconditionFailed", _) | (_, Some(409 | 412)) => StorageErrorKind::Conflict,
         ("NoSuchKey" | "NotFound" | "NoSuchUpload", _) | (_, Some(404)) => StorageErrorKind::NotFound,
         ("BadDigest" | "XAmzContentChecksumMismatch" | "InvalidDigest", _) => StorageErrorKind::Corrupted,
         ("NotImplemented", _) | (_, Some(501)) => StorageErrorKind::ConditionalWritesUnsupported,

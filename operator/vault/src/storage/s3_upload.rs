@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
 use super::s3::{S3, refusal, sha256_base64};
-use super::{StorageError, StorageErrorKind, StorageResult, Stored, Upload};
+use super::{Storage, StorageError, StorageErrorKind, StorageResult, Stored, Upload};
 use crate::digest::Running;
 
 /// Least size of a part of a multipart upload that another follows; 10,000 parts are allowed.
@@ -52,7 +52,9 @@ impl S3Upload {
             return held.pop().unwrap_or_default();
         }
         let mut all = BytesMut::with_capacity(held.iter().map(Bytes::len).sum());
-        held.iter().for_each(|bytes| all.extend_from_slice(bytes));
+        for bytes in &held {
+            all.extend_from_slice(bytes);
+        }
         all.freeze()
     }
 
@@ -65,6 +67,21 @@ impl S3Upload {
             self.send_part(part).await?;
         }
         Ok(())
+    }
+
+    /// Size and digest of what is stored there, as far as it is of interest.
+    async fn stored(&self, size: u64) -> StorageResult<(u64, String)> {
+        let there = self.s3.head(&self.path).await?;
+        let mut running = Running::new();
+        if there != size {
+            return Ok((there, String::new()));
+        }
+        let step = PART as u64;
+        for piece in 0..size.div_ceil(step) {
+            let range = piece * step..size.min((piece + 1) * step);
+            running.update(&self.s3.get_range(&self.path, range).await?);
+        }
+        Ok(running.finish())
     }
 
     async fn send_part(&mut self, bytes: Bytes) -> StorageResult<()> {
@@ -156,13 +173,7 @@ impl Multipart {
             .multipart_upload(parts)
             .send()
             .await
-            .map_err(|error| {
-                let error = refusal(&self.path, &error);
-                if error.kind == StorageErrorKind::Conflict {
-                    return StorageError { kind: StorageErrorKind::AlreadyExists, ..error };
-                }
-                error
-            })?;
+            .map_err(|error| refusal(&self.path, &error))?;
         self.finished = true;
         Ok(self.confirmed)
     }
@@ -202,23 +213,28 @@ impl Upload for S3Upload {
     }
 
     async fn finish(mut self: Box<Self>) -> StorageResult<Stored> {
-        let confirmed = if self.multipart.is_none() && self.held_bytes() <= REQUEST {
+        let sent = if self.multipart.is_none() && self.held_bytes() <= REQUEST {
             let all = self.take_held();
-            match self.s3.put(&self.path, None, all).await {
-                Ok((_, confirmed)) => confirmed,
-                Err(error) if error.kind == StorageErrorKind::Conflict => {
-                    return Err(StorageError { kind: StorageErrorKind::AlreadyExists, ..error });
-                }
-                Err(error) => return Err(error),
-            }
+            self.s3.put(&self.path, None, all).await.map(|(_, confirmed)| confirmed)
         } else {
             self.send_held().await?;
             match self.multipart.take() {
-                Some(multipart) => multipart.complete().await?,
-                None => false,
+                Some(multipart) => multipart.complete().await,
+                None => Ok(false),
             }
         };
         let (size, sha256) = std::mem::replace(&mut self.running, Running::new()).finish();
-        Ok(Stored { size, sha256, compared: confirmed })
+        match sent {
+            Ok(compared) => Ok(Stored { size, sha256, compared }),
+            // A file is there, or the upload is gone: ours, if the answer to an earlier try was lost on its way.
+            Err(error) if matches!(error.kind, StorageErrorKind::Conflict | StorageErrorKind::NotFound) => {
+                match self.stored(size).await {
+                    Ok(there) if there == (size, sha256.clone()) => Ok(Stored { size, sha256, compared: true }),
+                    Ok(_) => Err(StorageError { kind: StorageErrorKind::AlreadyExists, ..error }),
+                    Err(_) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 }
