@@ -76,6 +76,7 @@ impl Org {
         View {
             user: user.id.as_deref().and_then(Id::parse),
             access: number.map(people::access_id),
+            query_all_files: user.may("QueryAllFiles"),
             hidden_objects: user.hidden_objects.iter().filter_map(|name| self.schema.find(name)).collect(),
             hidden_fields: user.hidden_fields.iter().filter_map(field).collect(),
         }

@@ -11,6 +11,8 @@ pub struct View {
     pub user: Option<Id>,
     /// The one row of `UserPermissionAccess` that the user sees: the own one.
     pub access: Option<Id>,
+    /// May read files and their links whoever owns them.
+    pub query_all_files: bool,
     /// Numbers of hidden objects.
     pub hidden_objects: HashSet<usize>,
     /// Object and field numbers of hidden fields.
@@ -20,7 +22,7 @@ pub struct View {
 impl View {
     /// A view in which nothing is hidden.
     pub fn everything() -> Self {
-        Self::default()
+        Self { query_all_files: true, ..Self::default() }
     }
 
     /// Whether the user may see an object.

@@ -7,7 +7,7 @@ use super::ast::{Condition, FieldSet, Literal, Name, Operator, Query, Selected};
 use super::cursor::Cursor;
 use super::filter::Filter;
 use super::resolve::{Path, Resolver};
-use super::{SoqlError, parse};
+use super::{SoqlError, parse, restrict};
 use crate::schema::{FieldType, Object, Schema, View};
 use crate::store::Database;
 use crate::value::calendar::{DAY_MS, now_ms};
@@ -68,6 +68,7 @@ impl Plan {
         if query.all_rows {
             return Err(SoqlError::malformed("ALL ROWS not allowed in this context"));
         }
+        restrict::check(resolver.schema.object(object), view, query)?;
         let today = i32::try_from(now_ms().div_euclid(DAY_MS)).unwrap_or(i32::MAX);
         let mut filter = query.condition.as_ref().map(|c| Filter::new(&resolver, c, today)).transpose()?;
         if let Some(own) = own_rows(&resolver)? {

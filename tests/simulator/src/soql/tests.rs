@@ -245,6 +245,89 @@ fn groups_and_aggregates() {
     }
 }
 
+#[test]
+fn links_of_files_want_a_filter_or_a_permission() {
+    let schema = "objects:\n  ContentDocumentLink:\n    system: Link\n    nameField: None\n    fields:\n      \
+                  LinkedEntityId: {type: reference, to: [Account]}\n";
+    let org = org_with(&[("schema.yaml", schema)], &[]).unwrap();
+    let view = org.view(&org.settings.users[0]);
+    let plan =
+        |view: &View, text: &str| Plan::of(&org.schema, view, text).map(|_| ()).map_err(|error| error.code);
+    let (all, filtered) = ("SELECT Id FROM ContentDocumentLink", "WHERE LinkedEntityId = '0015g0000000001'");
+    assert_eq!(plan(&view, all), Err("MALFORMED_QUERY"));
+    assert_eq!(plan(&view, &format!("{all} {filtered}")), Ok(()));
+    assert_eq!(plan(&View { query_all_files: true, ..view }, all), Ok(()));
+}
+
+#[test]
+fn rows_in_the_forms_of_bulk_and_rest() {
+    let org = small();
+    let columns = "Id, Name, Owner.Username, Parent.Name, Owner.Id, AnnualRevenue, Since__c, CreatedDate";
+    let cursor = open(&org, &format!("SELECT {columns} FROM Account LIMIT 2"), false).unwrap();
+    let (mut scratch, mut csv, mut json) = (String::new(), Vec::new(), Vec::new());
+    let form = JsonForm::new(cursor.plan(), "62.0");
+    cursor.write_csv_header(CsvForm::default(), &mut csv);
+    for row in cursor.rows(0, 2) {
+        cursor.write_csv_row(row, CsvForm { delimiter: b'|', crlf: true }, &mut scratch, &mut csv);
+        json.clear();
+        cursor.write_json_row(row, &form, &mut scratch, &mut json);
+    }
+    let csv = String::from_utf8(csv).unwrap();
+    let mut lines = csv.lines();
+    let header = lines.next().unwrap();
+    assert!(
+        header.starts_with("\"Id\",\"Name\",\"Owner.Username\",") && header.ends_with(",\"CreatedDate\"")
+    );
+    let last = lines.nth(1).unwrap();
+    let values = [
+        "0015g0000000002AAA",
+        "Bolt, \"\"Inc.\"\"",
+        "admin@acme.example",
+        "Acme",
+        "0055g0000000001AAA",
+        "12.5",
+        "",
+        "2020-01-01T00:02:00.000Z",
+    ];
+    assert_eq!(last, values.map(|value| format!("\"{value}\"")).join("|"));
+    let record: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let base = "/services/data/v62.0/sobjects";
+    let attributes =
+        |object: &str, id: &str| serde_json::json!({"type": object, "url": format!("{base}/{object}/{id}")});
+    assert_eq!(
+        record,
+        serde_json::json!({
+            "attributes": attributes("Account", "0015g0000000002AAA"), "Id": "0015g0000000002AAA",
+            "Name": "Bolt, \"Inc.\"",
+            "Owner": {
+                "attributes": attributes("User", "0055g0000000001AAA"), "Username": "admin@acme.example",
+                "Id": "0055g0000000001AAA",
+            },
+            "Parent": {"attributes": attributes("Account", "0015g0000000001AAA"), "Name": "Acme"},
+            "AnnualRevenue": 12.5, "Since__c": null, "CreatedDate": "2020-01-01T00:02:00.000+0000",
+        })
+    );
+}
+
+#[test]
+fn addresses_and_blobs_in_rest() {
+    let schema = "objects:\n  Attachment:\n    fields:\n      Body: {type: base64}\n      Place__c: {type: location}\n";
+    let csv = "Id,Body,Place__Latitude__s,Place__Longitude__s\na,QUJD,1.5,-2\nb,,,\n";
+    let org = org_with(&[("schema.yaml", schema), ("data/Attachment.csv", csv)], &[]).unwrap();
+    let cursor = open(&org, "SELECT Body, Place__c FROM Attachment", false).unwrap();
+    let form = JsonForm::new(cursor.plan(), "62.0");
+    let rows = cursor.rows(0, 9).map(|row| {
+        let mut out = Vec::new();
+        cursor.write_json_row(row, &form, &mut String::new(), &mut out);
+        let record: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        (record["Body"].clone(), record["Place__c"].clone())
+    });
+    let rows: Vec<_> = rows.collect();
+    let body = "/services/data/v62.0/sobjects/Attachment/00P5g0000000001EAA/Body";
+    assert_eq!(rows[0], (serde_json::json!(body), serde_json::json!({"latitude": 1.5, "longitude": -2.0})));
+    assert_eq!(rows[1], (serde_json::Value::Null, serde_json::Value::Null));
+}
+
 fn shared<T: Send + Sync + 'static>() {}
 
 #[test]
