@@ -15,12 +15,24 @@
 //!   goes through after `depth` relationships. [`soql::Column`] has `name` (`Account.Owner.Name`), `names` (its
 //!   parts) and `kind`. Where `plan.aggregate` is set, the rows are groups: their `attributes` are
 //!   `{"type": "AggregateResult"}`, they have no id and no url, and Bulk refuses them.
+//! - `cursor.write_csv_header(form, out)` and `cursor.write_csv_row(row, form, scratch, out)` append rows as Bulk
+//!   writes them ([`soql::CsvForm`]); `cursor.write_json_row(row, form, scratch, out)` appends a record as REST
+//!   writes it, with `attributes`, nested parents, addresses and URLs of blobs ([`soql::JsonForm::new`]).
 
 // a describe result in full shape is a deep `json!`
 #![recursion_limit = "512"]
 
+mod auth;
+mod bulk;
+mod limits;
+pub mod log;
 pub mod org;
+mod rest;
 pub mod schema;
+mod server;
 pub mod soql;
 pub mod store;
 pub mod value;
+mod web;
+
+pub use server::{OrgInfo, Simulator, StartError, StartOptions, Tls};

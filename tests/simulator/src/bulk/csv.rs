@@ -1,0 +1,58 @@
+//! A page of results as CSV, and the names of its forms in the API.
+
+use std::io::{self, Write};
+
+use crate::soql::{Cursor, CsvForm};
+
+/// Bytes that are gathered before they are handed on.
+const PIECE: usize = 128 * 1024;
+
+const DELIMITERS: [(&str, u8); 6] =
+    [("BACKQUOTE", b'`'), ("CARET", b'^'), ("COMMA", b','), ("PIPE", b'|'), ("SEMICOLON", b';'), ("TAB", b'\t')];
+
+/// Delimiter and line ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Format {
+    delimiter: u8,
+    crlf: bool,
+}
+
+impl Format {
+    /// The format by its names in the API; COMMA and LF if none are given.
+    pub(super) fn named(delimiter: Option<&str>, ending: Option<&str>) -> Option<Self> {
+        let wanted = delimiter.unwrap_or("COMMA");
+        let (_, delimiter) = DELIMITERS.iter().find(|(name, _)| *name == wanted)?;
+        let crlf = match ending.unwrap_or("LF") {
+            "LF" => false,
+            "CRLF" => true,
+            _ => return None,
+        };
+        Some(Self { delimiter: *delimiter, crlf })
+    }
+
+    /// `COMMA`, …
+    pub(super) fn delimiter_name(self) -> &'static str {
+        DELIMITERS.iter().find(|(_, byte)| *byte == self.delimiter).map_or("COMMA", |(name, _)| name)
+    }
+
+    /// `LF` or `CRLF`.
+    pub(super) fn ending_name(self) -> &'static str {
+        if self.crlf { "CRLF" } else { "LF" }
+    }
+}
+
+/// Writes a page: the header and `most` rows from a position on.
+pub(super) fn write(cursor: &Cursor, from: u64, most: u64, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    let form = CsvForm { delimiter: format.delimiter, crlf: format.crlf };
+    let mut piece = Vec::with_capacity(PIECE + 16 * 1024);
+    cursor.write_csv_header(form, &mut piece);
+    let mut scratch = String::new();
+    for row in cursor.rows(from, most) {
+        cursor.write_csv_row(row, form, &mut scratch, &mut piece);
+        if piece.len() >= PIECE {
+            out.write_all(&piece)?;
+            piece.clear();
+        }
+    }
+    out.write_all(&piece)
+}

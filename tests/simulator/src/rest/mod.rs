@@ -1,0 +1,113 @@
+//! `/services/data`: versions, describe, records, queries and limits.
+
+mod blob;
+mod needs;
+mod query;
+mod sobjects;
+mod versions;
+
+use http::{Method, StatusCode};
+use serde_json::{Map, Value as Json, json};
+
+pub(crate) use needs::check as check_needs;
+pub(crate) use query::Cursors;
+pub(crate) use versions::{known as known_version, list as versions};
+
+use crate::bulk;
+use crate::limits;
+use crate::org::User;
+use crate::schema::View;
+use crate::server::{OrgState, State};
+use crate::web::{Answer, ApiError, Request};
+
+/// One call below `/services/data/vNN.0/`.
+pub(crate) struct Call<'a> {
+    pub(crate) org: &'a OrgState,
+    pub(crate) user: &'a User,
+    pub(crate) view: View,
+    /// `62.0`
+    pub(crate) version: &'a str,
+    pub(crate) request: &'a Request,
+}
+
+impl Call<'_> {
+    /// The user's id.
+    pub(crate) fn user_id(&self) -> &str {
+        self.user.id.as_deref().unwrap_or_default()
+    }
+
+    fn only(&self, method: &Method) -> Result<(), ApiError> {
+        if self.request.method == *method {
+            return Ok(());
+        }
+        Err(ApiError::method(&self.request.method, method.as_str()))
+    }
+}
+
+/// The name under which the log counts a call.
+pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
+    match parts {
+        [] => "Resources",
+        ["limits"] => "Limits",
+        ["limits", "recordCount"] => "RecordCount",
+        ["sobjects"] => "DescribeGlobal",
+        ["sobjects", _, "describe"] => "Describe",
+        ["sobjects", _, _, _] => "Blob",
+        ["sobjects", ..] => "Record",
+        ["query"] => "Query",
+        ["queryAll"] => "QueryAll",
+        ["query" | "queryAll", _] => "QueryMore",
+        ["jobs", "query", _, "results"] => "BulkResults",
+        ["jobs", "query", _, "resultPages"] => "BulkResultPages",
+        ["jobs", "query"] if method == Method::POST => "BulkCreate",
+        ["jobs", "query", ..] => "BulkJob",
+        _ => "Unknown",
+    }
+}
+
+/// Answers a call; it may take its time, so it runs on a thread of its own.
+pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<Answer, ApiError> {
+    match parts {
+        ["jobs", "query", rest @ ..] => return bulk::answer(state, call, rest),
+        [] | ["limits", ..] | ["query" | "queryAll", ..] | ["sobjects", ..] => call.only(&Method::GET)?,
+        _ => return Err(ApiError::not_found()),
+    }
+    match parts {
+        [] => Ok(Answer::ok(&resources(call))),
+        ["limits"] => Ok(Answer::ok(&limits::answer(&call.org.requests, &call.org.bulk_jobs))),
+        ["limits", "recordCount"] => Ok(record_count(call)),
+        ["sobjects"] => Ok(Answer::ok(&call.org.org.schema.describe_global(&call.view, call.version))),
+        ["sobjects", object, rest @ ..] => sobjects::answer(call, object, rest),
+        ["query"] => query::first(call, false),
+        ["queryAll"] => query::first(call, true),
+        ["query" | "queryAll", locator] => query::more(call, locator),
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+fn resources(call: &Call<'_>) -> Json {
+    let base = format!("/services/data/v{}", call.version);
+    let names = ["jobs", "limits", "query", "queryAll", "sobjects"];
+    let mut map: Map<String, Json> = names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}")))).collect();
+    let id = format!("{}/id/{}/{}", call.request.base, call.org.org.id(), call.user_id());
+    map.insert("identity".to_owned(), json!(id));
+    Json::Object(map)
+}
+
+/// Counts as the statistics have them: rows of the recycle bin are not in them.
+fn record_count(call: &Call<'_>) -> Answer {
+    let schema = &call.org.org.schema;
+    let database = call.org.snapshot();
+    let asked: Option<Vec<&str>> = call.request.parameter("sObjects").map(|list| list.split(',').map(str::trim).collect());
+    let counts: Vec<Json> = schema
+        .objects()
+        .iter()
+        .enumerate()
+        .filter(|(number, object)| {
+            let named = |list: &Vec<&str>| list.iter().any(|name| name.eq_ignore_ascii_case(&object.name));
+            call.view.sees_object(*number) && object.queryable && asked.as_ref().is_none_or(named)
+        })
+        .map(|(number, object)| json!({"count": database.table(number).count(false), "name": object.name}))
+        .collect();
+    Answer::json(StatusCode::OK, &json!({"sObjects": counts}))
+}

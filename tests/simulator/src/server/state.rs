@@ -1,0 +1,106 @@
+//! What lives while the simulator runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::auth::Sessions;
+use crate::bulk::{Jobs, Locators};
+use crate::limits::Usage;
+use crate::log::RequestLog;
+use crate::org::Org;
+use crate::rest::Cursors;
+use crate::store::Database;
+
+/// The whole simulator.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) orgs: Vec<Arc<OrgState>>,
+    pub(crate) sessions: Sessions,
+    pub(crate) log: Arc<RequestLog>,
+    pub(crate) locators: Locators,
+    pub(crate) bulk_job: Duration,
+    /// What requests without a Host header are taken to be for.
+    pub(crate) host: String,
+}
+
+/// One org.
+#[derive(Debug)]
+pub(crate) struct OrgState {
+    pub(crate) number: usize,
+    pub(crate) org: Org,
+    pub(crate) requests: Usage,
+    pub(crate) bulk_jobs: Usage,
+    pub(crate) cursors: Cursors,
+    pub(crate) jobs: Jobs,
+}
+
+impl OrgState {
+    /// The rows as they are now.
+    pub(crate) fn snapshot(&self) -> Database {
+        self.org.database.clone()
+    }
+}
+
+/// What the start line tells of an org; never a secret.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrgInfo {
+    /// Id of 18 characters.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Where to sign in.
+    pub login_url: String,
+    /// The first connected app.
+    pub client_id: Option<String>,
+}
+
+impl State {
+    pub(super) fn new(orgs: Vec<Org>, host: String, log: Arc<RequestLog>, bulk_job: Duration) -> Self {
+        let with_state = |(number, org): (usize, Org)| {
+            let limits = &org.settings.limits;
+            Arc::new(OrgState {
+                number,
+                requests: Usage::new(limits.daily_api_requests, limits.lag_seconds),
+                bulk_jobs: Usage::new(limits.daily_bulk_v2_query_jobs, limits.lag_seconds),
+                cursors: Cursors::default(),
+                jobs: Jobs::default(),
+                org,
+            })
+        };
+        Self {
+            orgs: orgs.into_iter().enumerate().map(with_state).collect(),
+            sessions: Sessions::default(),
+            log,
+            locators: Locators::new(),
+            bulk_job,
+            host,
+        }
+    }
+
+    /// Sign-in goes to the address itself; with several orgs each has a path of its own, since they may know the
+    /// same app and user.
+    pub(super) fn infos(&self, address: &str) -> Vec<OrgInfo> {
+        let several = self.orgs.len() > 1;
+        let info = |org: &Arc<OrgState>| {
+            let id = org.org.id().to_owned();
+            let login_url = if several { format!("{address}/o/{id}") } else { address.to_owned() };
+            let settings = &org.org.settings;
+            let client_id = settings.connected_apps.first().map(|app| app.client_id.clone());
+            OrgInfo { id, name: settings.name.clone(), login_url, client_id }
+        };
+        self.orgs.iter().map(info).collect()
+    }
+
+    /// The org that a path begins with (`/o/<id>`), and the rest of the path.
+    pub(crate) fn split_path<'a>(&self, path: &'a str) -> (Option<usize>, &'a str) {
+        let split = path.strip_prefix("/o/").and_then(|rest| {
+            let (id, _) = rest.split_once('/')?;
+            let org = self.orgs.iter().find(|org| org.org.id() == id || org.org.id().get(..15) == Some(id))?;
+            Some((Some(org.number), &rest[id.len()..]))
+        });
+        split.unwrap_or((None, path))
+    }
+}

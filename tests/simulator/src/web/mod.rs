@@ -1,0 +1,10 @@
+//! Requests as handlers see them, and answers as they leave: bytes or a stream that is written while it is sent.
+
+mod answer;
+mod error;
+mod request;
+mod stream;
+
+pub(crate) use answer::{Answer, Body, Response};
+pub(crate) use error::ApiError;
+pub(crate) use request::Request;

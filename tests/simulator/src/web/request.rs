@@ -1,0 +1,69 @@
+//! A request, with its body read.
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST};
+use http::{HeaderMap, Method};
+
+/// A request, with its body read.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// Path, decoded nowhere.
+    pub(crate) path: String,
+    /// Parameters of the query string, decoded.
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Scheme and host as the client named them: what instance URLs are made of.
+    pub(crate) base: String,
+}
+
+impl Request {
+    /// Puts a request together.
+    pub(crate) fn new(parts: &http::request::Parts, body: Bytes, tls: bool, fallback_host: &str) -> Self {
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or(fallback_host);
+        let query = parts.uri.query().unwrap_or_default();
+        Self {
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            headers: parts.headers.clone(),
+            body,
+            base: format!("{}://{host}", if tls { "https" } else { "http" }),
+        }
+    }
+
+    /// A header as text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A parameter of the query string.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The fields of a form in the body, with those of the query string behind them, as Salesforce takes both.
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
+        let mut form: Vec<(String, String)> = url::form_urlencoded::parse(&self.body).into_owned().collect();
+        form.extend(self.query.iter().cloned());
+        form
+    }
+
+    /// The token of `Authorization: Bearer` (`OAuth` is what old clients say).
+    pub(crate) fn token(&self) -> Option<&str> {
+        let (scheme, token) = self.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth")).then(|| token.trim())
+    }
+
+    /// Whether the client takes gzip.
+    pub(crate) fn takes_gzip(&self) -> bool {
+        self.headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+            value.split(',').any(|coding| {
+                let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+                let refused = matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
+                matches!(name.trim(), "gzip" | "*") && !refused
+            })
+        })
+    }
+}
