@@ -3,9 +3,11 @@
 use super::encode::{self, Rows};
 use super::shard::{Captured, Shard, Trouble, selection};
 
-/// A part is written when so many rows, or so many bytes of text, have come together.
+/// A part is written when so many rows, or so many bytes, have come together.
 const PART_ROWS: usize = 20_000;
-const PART_BYTES: usize = 24 << 20;
+const PART_BYTES: usize = 16 << 20;
+/// What a cell takes in memory besides its text.
+const CELL_BYTES: usize = 40;
 
 /// Reads the object from its first row: REST cursors do not survive their reader.
 pub(super) async fn read(shard: &Shard<'_>, beginning: u64) -> Result<Captured, Trouble> {
@@ -19,7 +21,7 @@ pub(super) async fn read(shard: &Shard<'_>, beginning: u64) -> Result<Captured, 
         let last = page.is_none();
         if let Some(page) = page {
             captured.delivered = page.total_size;
-            bytes += page.rows.iter().flatten().flatten().map(String::len).sum::<usize>();
+            bytes += page.rows.iter().flatten().map(|cell| CELL_BYTES + cell.as_ref().map_or(0, String::len)).sum::<usize>();
             rows.extend(page.rows);
         }
         if !rows.is_empty() && (last || rows.len() >= PART_ROWS || bytes >= PART_BYTES) {

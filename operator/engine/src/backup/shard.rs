@@ -150,6 +150,7 @@ impl Shard<'_> {
         let mut beginning = pages.iter().map(|entry| entry.page / SPAN).max().unwrap_or(0);
         pages.retain(|entry| entry.page / SPAN == beginning);
         let mut door = first(&pages).map_or(self.object.door, |first| first.door);
+        let mut last = self.failed("GivenUp", "it never came to its end");
         for _ in 0..BEGINNINGS {
             let result = match door {
                 Door::Bulk => bulk::read(self, beginning, std::mem::take(&mut pages)).await,
@@ -169,11 +170,13 @@ impl Shard<'_> {
                 Err(Trouble::FallBack(why)) => return Ok(Err(self.failed("NotServed", &why))),
                 Err(Trouble::Again(failed)) => {
                     tracing::warn!(object = self.name(), why = failed.message, "begun again");
+                    last = failed;
                     beginning += 1;
                 }
             }
         }
-        Ok(Err(self.failed("GivenUp", &format!("it was begun {BEGINNINGS} times and never came to its end"))))
+        last.message = cut_to(&format!("begun {BEGINNINGS} times; {}", last.message), 256).to_owned();
+        Ok(Err(last))
     }
 
     /// Notes how a beginning reads; what another attempt noted first is what counts.
