@@ -60,7 +60,11 @@ pub async fn volume(dir: &std::path::Path) -> Arc<dyn Storage> {
 
 /// Writes a page of two accounts and notes it.
 pub async fn page(attempt: &Attempt, page: u64) -> PageEntry {
-    let key = attempt.run().data_key("Account").await.unwrap();
+    try_page(attempt, page).await.unwrap()
+}
+
+pub async fn try_page(attempt: &Attempt, page: u64) -> orgkeep_vault::Result<PageEntry> {
+    let key = attempt.run().data_key("Account").await?;
     let mut writer = PartWriter::new(&schema(), key.part_key().as_ref(), Settings::default()).unwrap();
     for name in ["B", "A"] {
         let id = orgkeep_core::id::SalesforceId::parse(&format!("001{page:011}{name}")).unwrap().to_string();
@@ -69,10 +73,10 @@ pub async fn page(attempt: &Attempt, page: u64) -> PageEntry {
     let mut parts = Vec::new();
     for (number, part) in writer.finish().unwrap().into_iter().enumerate() {
         let name = format!("{page:06}-{number}");
-        parts.push(attempt.put_encoded("Account", &name, part, &key).await.unwrap());
+        parts.push(attempt.put_encoded("Account", &name, part, &key).await?);
     }
-    let entry = PageEntry { page, parts, rows: 2, facts: serde_json::json!({"locator": "x"}), ..PageEntry::default() };
-    attempt.note_page("Account", entry).await.unwrap()
+    let facts = serde_json::json!({"locator": "x"});
+    attempt.note_page("Account", PageEntry { page, parts, rows: 2, facts, ..PageEntry::default() }).await
 }
 
 pub async fn commit(line: &Line, lease: &mut Lease, attempt: &Attempt, parts: Vec<Part>) -> Committed {
