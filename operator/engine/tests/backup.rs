@@ -1,5 +1,8 @@
 //! Backups of a small org from end to end: what is stored, what is said, and what happens when things break.
 
+// The lints' exception for tests does not reach what tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::sync::atomic::Ordering;

@@ -1,5 +1,8 @@
 //! `orgkeep run` and `orgkeep vault …` as a person uses them, against a small org over HTTP.
 
+// The lints' exception for tests does not reach what tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "../../engine/tests/common/org.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub)]
 mod org;

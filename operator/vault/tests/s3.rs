@@ -1,6 +1,6 @@
 //! A vault in S3, against a real server: runs where `ORGKEEP_TEST_S3_ENDPOINT` names one (and
 //! `ORGKEEP_TEST_S3_BUCKET` a bucket in it, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` who may use it, and
-//! `ORGKEEP_TEST_S3_READER` as `id:secret` who may only read).
+//! `ORGKEEP_TEST_S3_READER` as `id:secret` who may only read; `ORGKEEP_TEST_S3_CA`: the endpoint's CA, a PEM file).
 
 // The lints' exception for tests does not reach what tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -31,6 +31,7 @@ fn options(prefix: &str) -> Option<S3Options> {
             secret_access_key: variable("AWS_SECRET_ACCESS_KEY", "testtest").into(),
             session_token: None,
         }),
+        ca_bundle: std::env::var_os("ORGKEEP_TEST_S3_CA").map(|path| std::fs::read(path).unwrap()),
         ..S3Options::default()
     })
 }
