@@ -84,10 +84,15 @@ impl Generator {
         Id::new(self.prefix, Self::FIRST_SERIAL + index)
     }
 
+    /// Whether a field is joined from others, which [`Generator::cell`] leaves to the caller.
+    pub fn joins(&self, field: usize) -> bool {
+        matches!(self.columns[field].recipe, Recipe::Joined)
+    }
+
     /// One cell; text is written to `scratch` (which is cleared).
     pub fn cell<'a>(&'a self, index: u64, field: usize, scratch: &'a mut String) -> Cell<'a> {
         let column = &self.columns[field];
-        if let Recipe::Null = column.recipe {
+        if column.fill == 0 {
             return Cell::Null;
         }
         let random = mix((self.seed ^ column.salt).wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
@@ -95,7 +100,7 @@ impl Generator {
             return Cell::Null;
         }
         match &column.recipe {
-            Recipe::Null => Cell::Null,
+            Recipe::Null | Recipe::Joined => Cell::Null,
             Recipe::OwnId => Cell::Id(self.id(index)),
             Recipe::Boolean(of_256) => Cell::Bool((random >> 8 & 0xFF) < u64::from(*of_256)),
             Recipe::Created => Cell::DateTime(seconds(self.created(index))),

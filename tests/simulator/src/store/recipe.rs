@@ -7,6 +7,8 @@ use crate::schema::{Field, FieldType, Object};
 #[derive(Debug)]
 pub(super) enum Recipe {
     Null,
+    /// A person's name, which is joined from its parts.
+    Joined,
     OwnId,
     Boolean(u8),
     Created,
@@ -60,7 +62,8 @@ pub(super) fn recipe_for(
 ) -> (Recipe, u16) {
     let recipe = content(object, field, pool_of);
     let fill = match recipe {
-        Recipe::Null => 0,
+        Recipe::Null | Recipe::Joined => 0,
+        Recipe::Boolean(_) => ALWAYS,
         Recipe::Reference(Pool::Earlier) if field.nillable => 40,
         _ if !field.nillable || field.unique => ALWAYS,
         _ => fill_rate(field),
@@ -149,7 +152,7 @@ fn decimal(field: &Field) -> Recipe {
 fn text(field: &Field) -> Recipe {
     let name = field.name.as_str();
     match name {
-        "Name" if !field.name_parts.is_empty() => Recipe::Null,
+        "Name" if !field.name_parts.is_empty() => Recipe::Joined,
         _ if field.unique || field.auto_number => Recipe::Key,
         "Name" => Recipe::Company,
         "FirstName" => Recipe::FirstName,
