@@ -1,6 +1,9 @@
 //! Every string and list of ours has a bound, and the largest object that the schema allows stays far below
 //! what etcd takes (1.5 MiB).
 
+// The lints' exception for tests does not reach what tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use orgkeep_api::crds;
 use serde_json::{Map, Value};
@@ -13,7 +16,6 @@ const CONDITION_MESSAGE: usize = 1024;
 const FOREIGN: &[&str] = &["resources", "tolerations", "nodeSelector", "conditions"];
 
 /// The largest value that a schema allows; names what has no bound.
-#[allow(clippy::panic)] // the lint's exception for tests does not reach what tests share
 fn largest(schema: &Value, path: &str, unbounded: &mut Vec<String>) -> Value {
     let foreign = FOREIGN.iter().any(|field| path.contains(field));
     let mut bound = |keyword: &str, fallback: u64| {
