@@ -17,7 +17,10 @@ pub(super) enum Recipe {
     Reference(Pool),
     Picklist(Vec<String>),
     MultiPicklist(Vec<String>),
-    Number { scale: u8, digits: u8 },
+    Number {
+        scale: u8,
+        digits: u8,
+    },
     Degrees(u64),
     Int(u8),
     Date,
