@@ -181,6 +181,23 @@ fn children_may_be_nested_in_their_parent() {
 }
 
 #[test]
+fn generated_fields_are_not_copies_of_each_other() {
+    let org = org_with(&[("schema.yaml", SCHEMA)], &[("Account", 2_000)]).unwrap();
+    let column = |name| (0..2_000).step_by(20).map(|n| cell(&org, "Account", n, name)).collect::<Vec<_>>();
+    let (latitudes, longitudes) = (column("Place__Latitude__s"), column("Place__Longitude__s"));
+    assert!(latitudes.iter().zip(&longitudes).all(|(a, b)| a.is_some() == b.is_some()));
+    let nulls = |name| column(name).iter().map(Option::is_none).collect::<Vec<_>>();
+    let names = ["Industry", "AnnualRevenue", "Description", "Colors__c", "Since__c"];
+    for pair in names.windows(2) {
+        let (a, b) = (nulls(pair[0]), nulls(pair[1]));
+        let agreeing = a.iter().zip(&b).filter(|(a, b)| a == b).count();
+        let differing = a.iter().filter(|null| **null).count().abs_diff(b.iter().filter(|null| **null).count());
+        assert!(agreeing < 100 || differing == 0, "{pair:?}");
+    }
+    assert!(column("Industry").iter().flatten().any(|v| v.as_cell() == Cell::Text("Energy")));
+}
+
+#[test]
 fn generated_rows_are_the_same_every_time_and_take_no_memory() {
     let files = [("schema.yaml", SCHEMA), ("data/Account.csv", ACCOUNTS)];
     let scale = [("Account", 3_000_000_000), ("Contact", 1_000)];

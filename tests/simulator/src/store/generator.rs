@@ -32,6 +32,8 @@ pub(super) struct Column {
     /// Of 256 rows, how many have a value.
     pub(super) fill: u16,
     pub(super) salt: u64,
+    /// What decides whether there is a value: the same for all parts of an address.
+    pub(super) group_salt: u64,
     /// Characters that the text may have.
     pub(super) length: usize,
 }
@@ -63,7 +65,8 @@ impl Generator {
             .map(|field| {
                 let (recipe, fill) = recipe_for(object, field, &pool_of);
                 let group = field.compound.as_deref().unwrap_or(&field.name);
-                Column { recipe, fill, salt: hash_name(&field.name) ^ hash_name(group), length: field.length }
+                let (salt, group_salt) = (hash_name(&field.name), hash_name(group));
+                Column { recipe, fill, salt, group_salt, length: field.length }
             })
             .collect();
         Self { seed: mix(seed ^ hash_name(&object.name)), prefix, count, columns }
@@ -95,10 +98,15 @@ impl Generator {
         if column.fill == 0 {
             return Cell::Null;
         }
-        let random = mix((self.seed ^ column.salt).wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
-        if (random >> 56) as u16 >= column.fill {
+        let place = index.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut drawn = mix((self.seed ^ column.group_salt).wrapping_add(place));
+        if (drawn >> 56) as u16 >= column.fill {
             return Cell::Null;
         }
+        if column.salt != column.group_salt {
+            drawn = mix((self.seed ^ column.salt).wrapping_add(place));
+        }
+        let random = drawn;
         match &column.recipe {
             Recipe::Null | Recipe::Joined => Cell::Null,
             Recipe::OwnId => Cell::Id(self.id(index)),
