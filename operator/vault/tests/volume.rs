@@ -33,6 +33,28 @@ async fn the_storage_keeps_its_promises() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn probes_do_not_disturb_writers() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = volume(dir.path()).await;
+    let probing = (0..4).map(|_| {
+        let storage = Arc::clone(&storage);
+        tokio::spawn(async move {
+            for _ in 0..20 {
+                orgkeep_vault::storage::probe(&*storage).await.unwrap();
+            }
+        })
+    });
+    let probing: Vec<_> = probing.collect();
+    for number in 0..100 {
+        storage.put_if_absent(&format!("a/{number}.json"), "x".into()).await.unwrap();
+    }
+    for probe in probing {
+        probe.await.unwrap();
+    }
+    assert_eq!(listing(&*storage).await.len(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_goes_on_after_a_kill_and_reads_back() {
     let dir = tempfile::tempdir().unwrap();
     whole_run(volume(dir.path()).await).await;
@@ -209,6 +231,10 @@ async fn what_is_missing_or_cut_is_found_by_a_quick_look() {
     )
     .await;
     assert!(cut.problems[0].problem.contains("100 bytes"), "{cut:?}");
+    let line = found(|dir| std::fs::remove_file(find(dir, "line.1.json")).unwrap(), false).await;
+    assert!(line.problems[0].file.ends_with("line.json") && line.problems[0].problem.contains("missing"), "{line:?}");
+    let line = found(|dir| std::fs::write(find(dir, "line.1.json"), "{").unwrap(), false).await;
+    assert!(line.problems[0].file.ends_with("line.json"), "{line:?}");
     let manifest = found(|dir| std::fs::remove_file(find(dir, "snapshots/0000000001.json")).unwrap(), false).await;
     assert!(manifest.problems.iter().any(|p| p.problem.contains("no gaps")), "{manifest:?}");
 }

@@ -20,6 +20,8 @@ use super::{Entry, Storage, StorageError, StorageErrorKind, StorageResult, Uploa
 
 /// Folder of files that are not finished; no part of the vault.
 const TEMPORARY: &str = ".tmp";
+/// Tries at a folder that others remove when it is empty.
+const TRIES: usize = 5;
 /// Unfinished files this old belong to nobody.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
@@ -60,12 +62,11 @@ impl Volume {
     /// A new temporary file.
     pub(super) fn temporary(&self) -> std::io::Result<(PathBuf, std::fs::File)> {
         let folder = self.root.join(TEMPORARY);
-        make_folders(&folder)?;
-        self.swept.call_once(|| sweep(&folder));
         let mut random = [0u8; 16];
         SystemRandom::new().fill(&mut random).map_err(|_| std::io::Error::other("no random numbers"))?;
         let path = folder.join(hex::encode(random));
-        let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let file = in_folder(&folder, || std::fs::OpenOptions::new().write(true).create_new(true).open(&path))?;
+        self.swept.call_once(|| sweep(&folder));
         Ok((path, file))
     }
 
@@ -73,8 +74,7 @@ impl Volume {
     pub(super) fn publish(temporary: &Path, file: &std::fs::File, target: &Path) -> std::io::Result<()> {
         file.sync_all()?;
         let folder = target.parent().unwrap_or(Path::new("/"));
-        make_folders(folder)?;
-        std::fs::hard_link(temporary, target).map_err(|error| match error.kind() {
+        in_folder(folder, || std::fs::hard_link(temporary, target)).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists | ErrorKind::NotFound | ErrorKind::StorageFull => error,
             _ => std::io::Error::new(ErrorKind::Unsupported, format!("hard links do not work here: {error}")),
         })?;
@@ -154,6 +154,18 @@ fn read_folder(folder: &Path) -> std::io::Result<Vec<std::fs::DirEntry>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// Does something in a folder, which is made if it is not there; a probe that ends may just have removed it.
+fn in_folder<T>(folder: &Path, work: impl Fn() -> std::io::Result<T>) -> std::io::Result<T> {
+    for _ in 0..TRIES {
+        make_folders(folder)?;
+        match work() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    work()
 }
 
 /// Makes folders that are not there, each synced into its parent.

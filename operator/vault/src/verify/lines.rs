@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use futures::TryStreamExt;
+
 use super::{Checks, Named};
 use crate::error::{Result, VaultError};
 use crate::layout;
@@ -12,13 +14,31 @@ use crate::state::Part;
 impl Checks<'_> {
     /// Looks at all lines, or at one.
     pub(super) async fn lines(&mut self, only: Option<&str>) -> Result<()> {
-        let lines = match only {
-            Some(id) => vec![self.vault.line(id).await?],
-            None => self.vault.lines().await?,
-        };
-        for line in lines {
-            self.report.lines += 1;
-            self.line(&line).await?;
+        if let Some(id) = only {
+            let line = self.vault.line(id).await?;
+            self.report.lines = 1;
+            return self.line(&line).await;
+        }
+        let mut names = self.vault.storage().list_folders(layout::LINES).await?;
+        names.sort();
+        for name in names {
+            match self.vault.line(&name).await {
+                Ok(line) => {
+                    self.report.lines += 1;
+                    self.line(&line).await?;
+                }
+                // Begun by a process that died, unless it has snapshots.
+                Err(VaultError::LineNotFound(_)) => {
+                    let mut there = self.vault.storage().list(&layout::snapshots(&name));
+                    if there.try_next().await?.is_some() {
+                        self.problem(&layout::line_document(&name), [], "it is missing, though there are snapshots");
+                    }
+                }
+                Err(error) if is_finding(&error) => {
+                    self.problem(&layout::line_document(&name), [], words(&error));
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
