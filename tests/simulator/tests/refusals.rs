@@ -1,0 +1,224 @@
+//! What the simulator refuses, as Salesforce does, by the numbers of the list.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{ORG, Served, refused, serve, serve_with};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const V: &str = "/services/data/v62.0";
+
+async fn oauth_refused(served: &Served, form: &[(&str, &str)], error: &str, description: &str) {
+    let (status, body) = served.oauth(form).await;
+    assert_eq!((status, body["error"].as_str(), body["error_description"].as_str()), (400, Some(error), Some(description)));
+}
+
+#[tokio::test]
+async fn refuses_01_a_call_without_a_token() {
+    let served = serve().await;
+    let url = format!("{}{V}/limits", served.simulator.address);
+    let answer = served.client.get(url).send().await.unwrap();
+    assert_eq!(refused(answer, 401, "INVALID_SESSION_ID").await, "Session expired or invalid");
+}
+
+#[tokio::test]
+async fn refuses_02_an_expired_session() {
+    let served = serve_with(&[("org.yaml", &ORG.replace("name: Acme", "name: Acme\nsessionMinutes: 0"))], &[]).await;
+    refused(served.get(&format!("{V}/limits")).await, 401, "INVALID_SESSION_ID").await;
+}
+
+#[tokio::test]
+async fn refuses_03_a_revoked_token() {
+    let served = serve().await;
+    assert_eq!(served.get(&format!("{V}/limits")).await.status(), 200);
+    let url = format!("{}/services/oauth2/revoke", served.simulator.address);
+    let revoked = served.client.post(url).form(&[("token", served.token.as_str())]).send().await.unwrap();
+    assert_eq!(revoked.status(), 200);
+    refused(served.get(&format!("{V}/limits")).await, 401, "INVALID_SESSION_ID").await;
+}
+
+#[tokio::test]
+async fn refuses_05_a_user_who_has_not_approved_the_app() {
+    let served = serve().await;
+    let form = [("grant_type", "client_credentials"), ("client_id", "none"), ("client_secret", "app-secret")];
+    oauth_refused(&served, &form, "invalid_grant", "no client credentials user enabled").await;
+}
+
+#[tokio::test]
+async fn refuses_06_a_wrong_client_secret() {
+    let served = serve().await;
+    let form = [("grant_type", "client_credentials"), ("client_id", "app"), ("client_secret", "wrong")];
+    oauth_refused(&served, &form, "invalid_client", "invalid client credentials").await;
+    let form = [("grant_type", "client_credentials"), ("client_id", "other"), ("client_secret", "app-secret")];
+    oauth_refused(&served, &form, "invalid_client_id", "client identifier invalid").await;
+    oauth_refused(&served, &[("grant_type", "magic")], "unsupported_grant_type", "grant type not supported").await;
+}
+
+#[tokio::test]
+async fn refuses_07_a_retired_version() {
+    let served = serve().await;
+    refused(served.get("/services/data/v30.0/limits").await, 410, "UNSUPPORTED_API_VERSION").await;
+    refused(served.get("/services/data/v99.0/limits").await, 404, "NOT_FOUND").await;
+}
+
+#[tokio::test]
+async fn refuses_08_an_unknown_resource() {
+    let served = serve().await;
+    for path in [format!("{V}/nothing"), "/nothing".to_owned(), format!("{V}/sobjects/Nothing/describe")] {
+        assert_eq!(refused(served.get(&path).await, 404, "NOT_FOUND").await, "The requested resource does not exist");
+    }
+    refused(served.send(Method::POST, &served.token, &format!("{V}/limits"), None).await, 405, "METHOD_NOT_ALLOWED").await;
+}
+
+#[tokio::test]
+async fn refuses_09_an_unknown_object_and_a_hidden_one_in_the_same_words() {
+    let served = serve().await;
+    let unknown = refused(served.query("SELECT Id FROM Nothing").await, 400, "INVALID_TYPE").await;
+    let blind = served.sign_in("blind@acme.example").await;
+    let hidden = refused(served.query_as(&blind, "SELECT Id FROM Contact").await, 400, "INVALID_TYPE").await;
+    assert_eq!(unknown, hidden.replace("Contact", "Nothing"));
+}
+
+#[tokio::test]
+async fn refuses_10_an_unknown_field_and_a_hidden_one_in_the_same_words() {
+    let served = serve().await;
+    let unknown = refused(served.query("SELECT Sacred__c FROM Account").await, 400, "INVALID_FIELD").await;
+    let blind = served.sign_in("blind@acme.example").await;
+    let hidden = refused(served.query_as(&blind, "SELECT Secret__c FROM Account").await, 400, "INVALID_FIELD").await;
+    assert_eq!(unknown, hidden.replace("Secret__c", "Sacred__c"));
+}
+
+#[tokio::test]
+async fn refuses_11_malformed_soql() {
+    let served = serve().await;
+    refused(served.query("SELEKT Id FROM Account").await, 400, "MALFORMED_QUERY").await;
+    refused(served.get(&format!("{V}/query")).await, 400, "MALFORMED_QUERY").await;
+}
+
+#[tokio::test]
+async fn refuses_12_a_uri_of_16385_bytes() {
+    let served = serve().await;
+    let head = format!("{V}/query?q=SELECT+Id+FROM+Account");
+    let padded = |length: usize| format!("{head}{}", "+".repeat(length - head.len()));
+    assert_eq!(served.get(&padded(16_384)).await.status(), 200);
+    assert_eq!(served.get(&padded(16_385)).await.status(), 414);
+}
+
+#[tokio::test]
+async fn refuses_13_a_dead_query_cursor() {
+    let served = serve_with(&[], &[("Account", 3_000)]).await;
+    let first: Value = served.query("SELECT Id FROM Account").await.json().await.unwrap();
+    let next = first["nextRecordsUrl"].as_str().unwrap();
+    assert_eq!(served.get(next).await.status(), 200);
+    let other = served.sign_in("blind@acme.example").await;
+    refused(served.send(Method::GET, &other, next, None).await, 400, "INVALID_QUERY_LOCATOR").await;
+    served.simulator.end_cursors();
+    refused(served.get(next).await, 400, "INVALID_QUERY_LOCATOR").await;
+}
+
+#[tokio::test]
+async fn refuses_14_an_unknown_record_15_and_a_malformed_id() {
+    let served = serve().await;
+    refused(served.get(&format!("{V}/sobjects/Account/0015g00000000zzAAA")).await, 404, "NOT_FOUND").await;
+    refused(served.get(&format!("{V}/sobjects/Account/0015g00000000zzBBB")).await, 400, "MALFORMED_ID").await;
+    let message = refused(served.get(&format!("{V}/sobjects/Account/23foo")).await, 404, "NOT_FOUND").await;
+    assert_eq!(message, "Provided external ID field does not exist or is not accessible: 23foo");
+}
+
+#[tokio::test]
+async fn refuses_16_to_20_what_bulk_does_not_read() {
+    let served = serve().await;
+    for (soql, code) in [
+        ("SELECT COUNT() FROM Account", "INVALIDJOB"),
+        ("SELECT Industry, COUNT(Id) FROM Account GROUP BY Industry", "INVALIDJOB"),
+        ("SELECT Id FROM Account LIMIT 5 OFFSET 5", "INVALIDJOB"),
+        ("SELECT Id, Place__c FROM Account", "INVALIDJOB"),
+        ("SELECT Id, Body FROM Attachment", "INVALIDJOB"),
+        ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "INVALIDJOB"),
+        ("SELECT FIELDS(ALL) FROM Account LIMIT 200", "INVALIDJOB"),
+        ("SELECT Id FROM CaseStatus", "INVALIDENTITY"),
+        ("SELECT Nothing FROM Account", "INVALID_FIELD"),
+        ("SELECT Id FROM Nothing", "INVALID_TYPE"),
+    ] {
+        let message = refused(served.create_job(soql).await, 400, code).await;
+        if code == "INVALIDENTITY" {
+            assert_eq!(message, "Entity 'CaseStatus' is not supported by the Bulk API.");
+        }
+    }
+}
+
+#[tokio::test]
+async fn refuses_21_results_before_the_job_is_complete_23_and_its_deletion() {
+    let served = serve().await;
+    let job = served.job("SELECT Id FROM Account").await;
+    refused(served.get(&format!("{job}/results")).await, 400, "INVALIDJOBSTATE").await;
+    refused(served.get(&format!("{job}/resultPages")).await, 400, "INVALIDJOBSTATE").await;
+    refused(served.send(Method::DELETE, &served.token, &job, None).await, 400, "INVALIDJOBSTATE").await;
+    let aborted = served.send(Method::PATCH, &served.token, &job, Some(json!({"state": "Aborted"}))).await;
+    assert_eq!(aborted.json::<Value>().await.unwrap()["state"], "Aborted");
+    refused(served.get(&format!("{job}/results")).await, 400, "INVALIDJOBSTATE").await;
+    assert_eq!(served.send(Method::DELETE, &served.token, &job, None).await.status(), 204);
+    refused(served.get(&job).await, 404, "NOT_FOUND").await;
+}
+
+#[tokio::test]
+async fn refuses_22_result_pages_of_another_version() {
+    let served = serve().await;
+    let job = served.complete_job("SELECT Id FROM Account").await;
+    assert_eq!(served.get(&format!("{job}/resultPages")).await.status(), 200);
+    let other = served.get(&format!("{}/resultPages", job.replace("v62.0", "v60.0"))).await;
+    assert_eq!(other.status(), 409);
+}
+
+#[tokio::test]
+async fn refuses_24_content_document_links_without_a_filter() {
+    let served = serve().await;
+    let soql = "SELECT Id FROM ContentDocumentLink";
+    assert_eq!(served.query(soql).await.status(), 200);
+    let blind = served.sign_in("blind@acme.example").await;
+    let message = refused(served.query_as(&blind, soql).await, 400, "MALFORMED_QUERY").await;
+    assert!(message.contains("requires a filter by a single Id"), "{message}");
+    let filtered = format!("{soql} WHERE LinkedEntityId IN ('0015g0000000001AAA')");
+    assert_eq!(served.query_as(&blind, &filtered).await.status(), 200);
+}
+
+#[tokio::test]
+async fn refuses_25_votes_and_record_access_without_a_filter() {
+    let served = serve().await;
+    for soql in [
+        "SELECT Id FROM Vote",
+        "SELECT RecordId FROM UserRecordAccess",
+        "SELECT RecordId FROM UserRecordAccess WHERE RecordId = '0015g0000000001AAA'",
+    ] {
+        refused(served.query(soql).await, 400, "MALFORMED_QUERY").await;
+    }
+    let soql = "SELECT RecordId FROM UserRecordAccess WHERE UserId = '0055g0000000001AAA' AND RecordId = '0015g0000000001AAA'";
+    assert_eq!(served.query(soql).await.status(), 200);
+}
+
+#[tokio::test]
+async fn refuses_26_calls_above_the_allowance() {
+    let served = serve_with(&[("org.yaml", &ORG.replace("100000", "3"))], &[]).await;
+    for used in 1..=3 {
+        let answer = served.get(&format!("{V}/limits")).await;
+        assert_eq!(answer.headers()["sforce-limit-info"], format!("api-usage={used}/3").as_str());
+    }
+    let message = refused(served.get(&format!("{V}/limits")).await, 403, "REQUEST_LIMIT_EXCEEDED").await;
+    assert_eq!(message, "TotalRequests Limit exceeded.");
+}
+
+#[tokio::test]
+async fn refuses_28_all_fields_without_a_limit() {
+    let served = serve().await;
+    refused(served.query("SELECT FIELDS(ALL) FROM Account").await, 400, "MALFORMED_QUERY").await;
+    assert_eq!(served.query("SELECT FIELDS(ALL) FROM Account LIMIT 200").await.status(), 200);
+}
+
+#[tokio::test]
+async fn refuses_30_a_user_without_the_api() {
+    let served = serve().await;
+    let token = served.sign_in("noapi@acme.example").await;
+    refused(served.send(Method::GET, &token, &format!("{V}/limits"), None).await, 403, "API_CURRENTLY_DISABLED").await;
+}
