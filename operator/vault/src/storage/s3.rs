@@ -209,7 +209,12 @@ fn http_client(options: &S3Options) -> Result<SharedHttpClient> {
     if options.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
         return Ok(builder.build_http());
     }
-    let mut trust = TrustStore::default();
+    // An image without certificates is fine where a bundle is named; the client would panic for want of them.
+    let native = !rustls_native_certs::load_native_certs().certs.is_empty();
+    let mut trust = TrustStore::empty().with_native_roots(native);
+    if !native && options.ca_bundle.is_none() {
+        tracing::warn!("this system has no certificates to trust: name a CA bundle, or install them");
+    }
     if let Some(bundle) = &options.ca_bundle {
         pem::check(bundle).map_err(|why| {
             StorageError::new(StorageErrorKind::Unreachable, format!("s3://{}", options.bucket), why)
