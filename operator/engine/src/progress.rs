@@ -1,7 +1,7 @@
 //! How far a run is: one tracker that every task writes to and that is read without a lock.
 //!
 //! Counters are atomics because encoders on blocking threads and fetchers on the runtime touch them for every
-//! chunk; only the name of the current object is behind a mutex.
+//! chunk; only the names of the objects at work are behind a mutex.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ struct Inner {
     records_expected: AtomicU64,
     bytes: AtomicU64,
     api_calls: AtomicU64,
-    current_object: Mutex<String>,
+    at_work: Mutex<Vec<String>>,
 }
 
 impl Tracker {
@@ -33,11 +33,12 @@ impl Tracker {
 
     /// Work on an object begins.
     pub fn object_begins(&self, name: &str) {
-        name.clone_into(&mut self.0.current_object.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.at_work.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
     }
 
     /// An object is done (captured, or given up).
-    pub fn object_done(&self) {
+    pub fn object_done(&self, name: &str) {
+        self.0.at_work.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| other != name);
         self.0.objects_done.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -68,7 +69,14 @@ impl Tracker {
             records,
             bytes: inner.bytes.load(Ordering::Relaxed),
             percent: percent(done, total, records, expected),
-            current_object: inner.current_object.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            // The one that began first: small ones come and go beside it.
+            current_object: inner
+                .at_work
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .first()
+                .cloned()
+                .unwrap_or_default(),
             updated_at: Timestamp::now().to_string(),
             api_calls: inner.api_calls.load(Ordering::Relaxed),
         }
@@ -112,9 +120,10 @@ mod tests {
         tracker.object_begins("Account");
         tracker.add_records(5);
         tracker.add_bytes(100);
-        tracker.object_done();
+        tracker.object_begins("Contact");
+        tracker.object_done("Account");
         let progress = tracker.snapshot();
         assert_eq!((progress.percent, progress.objects_done, progress.bytes), (50, 1, 100));
-        assert_eq!(progress.current_object, "Account");
+        assert_eq!(progress.current_object, "Contact");
     }
 }

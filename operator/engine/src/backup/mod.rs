@@ -261,7 +261,6 @@ async fn shards(work: &Work, plan: &Plan) -> Result<(), Ending> {
     let mut running = futures::stream::iter(all).buffer_unordered(OBJECTS_AT_A_TIME);
     while let Some(result) = running.next().await {
         result?; // dropping the others leaves their pages in the journal
-        work.context.tracker.object_done();
     }
     Ok(())
 }

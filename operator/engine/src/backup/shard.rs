@@ -95,6 +95,7 @@ pub(super) async fn capture(work: &Work, object: &PlannedObject) -> Result<(), E
     let name = object.schema.name.as_str();
     if let Some(record) = work.run.shard(name).await? {
         work.context.tracker.add_records(record.ledger.written);
+        work.context.tracker.object_done(name);
         return Ok(());
     }
     work.context.tracker.object_begins(name);
@@ -136,6 +137,7 @@ pub(super) async fn capture(work: &Work, object: &PlannedObject) -> Result<(), E
                 .await?;
         }
     }
+    work.context.tracker.object_done(name);
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use orgkeep_api::{
     BackupVault, SalesforceBackup, SalesforceConnection, SalesforceConnectionSpec, Snapshot, SnapshotSpec,
 };
 use orgkeep_core::reason::Reason;
-use orgkeep_core::run::{Outcome, Phase};
+use orgkeep_core::run::{Outcome, Phase, VaultFacts};
 use orgkeep_engine::progress::Tracker;
 use orgkeep_engine::secrets::SecretSource;
 use orgkeep_engine::serve::ResultSlot;
@@ -53,6 +53,7 @@ pub(crate) async fn run(arguments: &RunArgs) -> CommandResult {
         simulators: Simulators::default(),
         orgs: BTreeMap::new(),
         vaults: BTreeMap::new(),
+        facts: BTreeMap::new(),
     };
     let mut succeeded = true;
     for connection in &mut connections {
@@ -68,6 +69,7 @@ pub(crate) async fn run(arguments: &RunArgs) -> CommandResult {
             made.push(snapshot);
         }
     }
+    session.refresh(&mut vaults);
     let is_made = |snapshot: &Snapshot| made.iter().any(|one| name_of(&one.metadata) == name_of(&snapshot.metadata));
     let mut orphans: Vec<Snapshot> = snapshots.into_iter().filter(|snapshot| !is_made(snapshot)).collect();
     for orphan in &mut orphans {
@@ -90,8 +92,10 @@ struct Session {
     simulators: Simulators,
     /// Specs of the connections that are ready, with the address of a started simulator filled in.
     orgs: BTreeMap<String, SalesforceConnectionSpec>,
-    /// Whether each vault is ready.
+    /// The vaults that are ready.
     vaults: BTreeMap<String, BackupVault>,
+    /// What the backups found in the vaults when they ended.
+    facts: BTreeMap<String, VaultFacts>,
 }
 
 impl Session {
@@ -134,6 +138,16 @@ impl Session {
         outcome.phase == Phase::Succeeded
     }
 
+    /// Brings the vaults' statuses up to what the backups left there.
+    fn refresh(&self, vaults: &mut [BackupVault]) {
+        for vault in vaults {
+            let facts = self.facts.get(name_of(&vault.metadata));
+            if let (Some(facts), Some(status)) = (facts, vault.status.as_mut()) {
+                status::facts(status, facts);
+            }
+        }
+    }
+
     async fn backup(&mut self, backup: &mut SalesforceBackup, snapshot: &mut Snapshot) -> bool {
         let began = Timestamp::now();
         let outcome = match self.task(backup, snapshot) {
@@ -144,6 +158,9 @@ impl Session {
                 self.carry_out(&format!("snapshot {name}"), &Task::Backup(Box::new(task))).await
             }
         };
+        if let Some(facts) = &outcome.vault {
+            self.facts.insert(backup.spec.vault_ref.name.clone(), facts.clone());
+        }
         status::snapshot(snapshot, &outcome, began);
         status::backup(backup, snapshot, &outcome);
         outcome.phase == Phase::Succeeded

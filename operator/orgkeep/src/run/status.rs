@@ -10,7 +10,7 @@ use orgkeep_api::{
     SalesforceConnectionStatus, Snapshot, SnapshotStatus,
 };
 use orgkeep_core::reason::Reason;
-use orgkeep_core::run::{Outcome, Phase};
+use orgkeep_core::run::{Outcome, Phase, VaultFacts};
 
 /// A connection after its probe.
 pub(super) fn connection(object: &mut SalesforceConnection, outcome: &Outcome, now: Timestamp) {
@@ -42,16 +42,20 @@ pub(super) fn vault(object: &mut BackupVault, outcome: &Outcome, now: Timestamp)
         conditions.push(made(condition::RECOVERY_KEY, held, reason, reason.advice(), now));
     }
     stall(&mut conditions, outcome, now);
-    let facts = outcome.vault.as_ref();
-    object.status = Some(BackupVaultStatus {
-        conditions,
-        vault_id: facts.map(|facts| facts.vault_id.clone()),
-        signing_key: facts.map(|facts| facts.signing_key.clone()),
-        snapshots: facts.map(|facts| int(facts.snapshots)),
-        bytes: facts.map(|facts| int(facts.bytes)),
-        ..BackupVaultStatus::default()
-    });
+    let mut status = BackupVaultStatus { conditions, ..BackupVaultStatus::default() };
+    if let Some(found) = &outcome.vault {
+        facts(&mut status, found);
+    }
+    object.status = Some(status);
     object.metadata.creation_timestamp.get_or_insert(Time(now));
+}
+
+/// What a vault holds.
+pub(super) fn facts(status: &mut BackupVaultStatus, found: &VaultFacts) {
+    status.vault_id = Some(found.vault_id.clone());
+    status.signing_key = Some(found.signing_key.clone());
+    status.snapshots = Some(int(found.snapshots));
+    status.bytes = Some(int(found.bytes));
 }
 
 /// A snapshot after its run.

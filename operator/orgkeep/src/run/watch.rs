@@ -32,7 +32,7 @@ pub(super) fn start(what: &str, tracker: Tracker) -> Watching {
         every.tick().await;
         loop {
             every.tick().await;
-            let line = describe(&name, &seen.snapshot());
+            let line = describe(&name, &seen.snapshot(), terminal);
             if terminal {
                 eprint!("\r\x1b[2K{line}");
                 // A terminal that is gone is no reason to end a backup.
@@ -60,12 +60,15 @@ impl Watching {
     }
 }
 
-fn describe(what: &str, progress: &Progress) -> String {
+fn describe(what: &str, progress: &Progress, bar: bool) -> String {
     if progress.objects_total == 0 {
         return format!("{what}: …");
     }
     const WIDTH: usize = 24;
     let filled = usize::from(progress.percent) * WIDTH / 100;
+    if !bar {
+        return format!("{what}: {} %, {} ({})", progress.percent, progress.current_object, sums(progress));
+    }
     let bar: String = (0..WIDTH).map(|at| if at < filled { '█' } else { '░' }).collect();
     format!("{what} {bar} {:>3} % {} ({})", progress.percent, progress.current_object, sums(progress))
 }
