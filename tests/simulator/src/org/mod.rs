@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use error::LoadError;
 pub use settings::{ApiVersions, ConnectedApp, Flow, Limits, OrgType, Settings, User};
 
-use crate::schema::{Schema, View};
+use crate::schema::{FieldType, Schema, View};
 use crate::store::generator::Pool;
 use crate::store::{Database, Generator, Table};
 use crate::value::Id;
@@ -49,6 +49,7 @@ impl Org {
         people::add(&mut settings, &schema, &mut tables);
         let owner = settings.users.first().and_then(|user| user.id.as_deref()).and_then(Id::parse);
         let records = records::load(&directory.join("data"), &schema)?;
+        check_blobs(&records, &schema, &directory.join("files"))?;
         fill::fill(&records, &schema, &mut tables, owner)?;
         generate(scale, &schema, &mut tables)?;
         let database = Database::new(tables);
@@ -129,6 +130,20 @@ fn check(settings: &mut Settings, schema: &Schema, directory: &Path) -> Result<(
         if version.split_once('.').is_none_or(|(number, rest)| number.parse::<u16>().is_err() || rest != "0")
         {
             return Err(format!("apiVersions: `{version}` is not a version; write it as \"62.0\""));
+        }
+    }
+    Ok(())
+}
+
+/// Cells of base64 fields name files of the folder `files`.
+fn check_blobs(records: &[records::Record], schema: &Schema, folder: &Path) -> Result<(), LoadError> {
+    for record in records {
+        for (number, content) in &record.cells {
+            let field = &schema.object(record.object).fields[*number];
+            if field.kind == FieldType::Base64 && !folder.join(content).is_file() {
+                let message = format!("{}: there is no file {content} in {}", field.name, folder.display());
+                return Err(record.wrong(message));
+            }
         }
     }
     Ok(())

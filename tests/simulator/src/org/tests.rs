@@ -118,6 +118,13 @@ fn errors_name_file_and_place() {
         (vec![("org.yaml", "name: A\nusers: [{username: a, hiddenFields: [A.B]}]\n")], "hiddenFields: A.B"),
         (vec![("org.yaml", "name: A\nuser: []\n")], "org.yaml: "),
         (vec![schema, ("data/Contact.csv", "FirstName\nAnn\n")], "Contact.csv, line 2: LastName is required"),
+        (
+            vec![
+                ("schema.yaml", "objects:\n  File__c:\n    fields:\n      Body__c: {type: base64}\n"),
+                ("data/File__c.csv", "Body__c\nlost.pdf\n"),
+            ],
+            "File__c.csv, line 2: Body__c: there is no file lost.pdf in",
+        ),
         (vec![("describes/x.json", "{")], "x.json: it is not JSON"),
         (
             vec![schema, ("data/Contact.json", r#"[{"LastName": "a"}, {"Last": "b"}]"#)],
@@ -191,7 +198,8 @@ fn generated_fields_are_not_copies_of_each_other() {
     for pair in names.windows(2) {
         let (a, b) = (nulls(pair[0]), nulls(pair[1]));
         let agreeing = a.iter().zip(&b).filter(|(a, b)| a == b).count();
-        let differing = a.iter().filter(|null| **null).count().abs_diff(b.iter().filter(|null| **null).count());
+        let differing =
+            a.iter().filter(|null| **null).count().abs_diff(b.iter().filter(|null| **null).count());
         assert!(agreeing < 100 || differing == 0, "{pair:?}");
     }
     assert!(column("Industry").iter().flatten().any(|v| v.as_cell() == Cell::Text("Energy")));

@@ -313,7 +313,8 @@ fn rows_in_the_forms_of_bulk_and_rest() {
 fn addresses_and_blobs_in_rest() {
     let schema = "objects:\n  Attachment:\n    fields:\n      Body: {type: base64}\n      Place__c: {type: location}\n";
     let csv = "Id,Body,Place__Latitude__s,Place__Longitude__s\na,QUJD,1.5,-2\nb,,,\n";
-    let org = org_with(&[("schema.yaml", schema), ("data/Attachment.csv", csv)], &[]).unwrap();
+    let org =
+        org_with(&[("schema.yaml", schema), ("data/Attachment.csv", csv), ("files/QUJD", "x")], &[]).unwrap();
     let cursor = open(&org, "SELECT Body, Place__c FROM Attachment", false).unwrap();
     let form = JsonForm::new(cursor.plan(), "62.0");
     let rows = cursor.rows(0, 9).map(|row| {

@@ -33,18 +33,37 @@ impl Id {
         Self(chars)
     }
 
-    /// Reads an id of 15 characters, or of 18 with the right checksum.
+    /// Reads an id of 15 characters, or of 18: there the checksum tells the case of every letter, so that
+    /// programs that lose the case (spreadsheets do) are understood.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if !bytes.iter().all(u8::is_ascii_alphanumeric) {
             return None;
         }
-        let id = Self(bytes.get(..15)?.try_into().ok()?);
+        let mut id = Self(bytes.get(..15)?.try_into().ok()?);
         match bytes.len() {
             15 => Some(id),
-            18 if id.to_bytes() == bytes => Some(id),
+            18 => id.restore_case(&bytes[15..]).then_some(id),
             _ => None,
         }
+    }
+
+    /// Gives the letters the case that the checksum tells; whether the two fit each other.
+    fn restore_case(&mut self, checksum: &[u8]) -> bool {
+        for (block, letter) in self.0.chunks_mut(5).zip(checksum) {
+            let Some(upper) = CHECKSUM.iter().position(|known| *known == letter.to_ascii_uppercase()) else {
+                return false;
+            };
+            for (bit, character) in block.iter_mut().enumerate() {
+                let is_upper = upper >> bit & 1 == 1;
+                if is_upper && !character.is_ascii_alphabetic() {
+                    return false;
+                }
+                *character =
+                    if is_upper { character.to_ascii_uppercase() } else { character.to_ascii_lowercase() };
+            }
+        }
+        true
     }
 
     /// The 18 characters.
@@ -121,6 +140,7 @@ mod tests {
             }
         }
         assert_eq!(Id::parse("01254000001upcKAAR"), None);
+        assert_eq!(Id::parse("01254000001UPCKaaq"), Id::parse("01254000001upcK"));
         assert_eq!(Id::parse("01254000001upc-"), None);
     }
 
