@@ -31,6 +31,8 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         uid: &object.uid().unwrap_or_default(),
         status: object.status.as_ref().and_then(|status| status.probe.as_ref()),
         interval: i64::from(object.spec.catalog.interval_minutes) * 60,
+        // A run that committed changes what the status tells of the vault.
+        news: observed.last_commit,
         worker: &observed.worker,
         looks_at: observed.looks_at,
         now,

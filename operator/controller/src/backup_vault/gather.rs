@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -9,6 +10,8 @@ use orgkeep_api::worker::Catalog;
 use orgkeep_api::{BackupVault, Snapshot, names};
 
 use crate::shared::observe::{WorkerState, observe};
+use crate::shared::stores::Stores;
+use crate::shared::time::parse;
 use crate::shared::worker_pod::Owner;
 use crate::shared::{Context, Doing, Error, Guarded, apply, probe};
 
@@ -25,6 +28,8 @@ pub struct Observed {
     pub worker: WorkerState,
     /// The generation that the probe looks at.
     pub looks_at: Option<i64>,
+    /// When the newest run of this cluster into this vault ended, as far as the watch has seen.
+    pub last_commit: Option<Timestamp>,
     /// The vault's catalog and the Snapshots that are there, once the probe has it.
     pub catalog: Option<(Catalog, Vec<Guarded<Snapshot>>)>,
 }
@@ -44,7 +49,27 @@ pub async fn gather(object: &Arc<BackupVault>, context: &Context) -> Result<Obse
         true => catalog(&worker, &owner, context).await?,
         false => None,
     };
-    Ok(Observed { object: Arc::clone(object), owner, job_name, worker, looks_at, catalog })
+    let last_commit = last_commit(&context.stores, &owner);
+    Ok(Observed { object: Arc::clone(object), owner, job_name, worker, looks_at, last_commit, catalog })
+}
+
+fn last_commit(stores: &Stores, owner: &Owner) -> Option<Timestamp> {
+    let snapshots = stores.snapshots.objects();
+    let ours =
+        snapshots.iter().filter(|snapshot| committed_to(snapshot).is_some_and(|vault| vault == owner.name));
+    ours.filter(|snapshot| snapshot.namespace().as_deref() == Some(owner.namespace.as_str()))
+        .filter_map(|snapshot| parse(snapshot.0.as_ref().ok()?.status.as_ref()?.completion_time.as_ref()?))
+        .max()
+}
+
+/// The vault that a run of this cluster committed to; `None` for one that has not, and for a Snapshot that was
+/// itself made from a catalog.
+pub fn committed_to(snapshot: &Guarded<Snapshot>) -> Option<String> {
+    let snapshot = snapshot.0.as_ref().ok()?;
+    let status = snapshot.status.as_ref()?;
+    let own = snapshot.spec.snapshot_id.is_none() && status.snapshot_id.is_some();
+    status.completion_time.as_ref().filter(|_| own)?;
+    status.vault_name.clone()
 }
 
 async fn catalog(

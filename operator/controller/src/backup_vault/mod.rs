@@ -10,11 +10,13 @@ mod status;
 
 use std::sync::Arc;
 
-use kube::Resource;
-use kube::runtime::reflector::Store;
-use orgkeep_api::BackupVault;
+use kube::runtime::controller::Controller;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Resource, ResourceExt};
+use orgkeep_api::{BackupVault, Snapshot};
 
-use crate::shared::{Context, Error, Guarded, Outcome, Reconciler, events};
+use crate::shared::{Context, Error, Guarded, Outcome, Reconciler, Scope, events};
 
 /// The controller.
 pub struct Vaults;
@@ -22,6 +24,14 @@ pub struct Vaults;
 impl Reconciler for Vaults {
     type Kind = BackupVault;
     const NAME: &'static str = "backupvaults";
+
+    fn wire(controller: Controller<Guarded<BackupVault>>, scope: &Scope) -> Controller<Guarded<BackupVault>> {
+        let snapshots = scope.api::<Guarded<Snapshot>>();
+        controller.watches(snapshots, watcher::Config::default(), |snapshot: Guarded<Snapshot>| {
+            let vault = gather::committed_to(&snapshot)?;
+            Some(ObjectRef::new(&vault).within(&snapshot.namespace()?))
+        })
+    }
 
     fn publish(context: &Context, store: Store<Guarded<BackupVault>>) {
         context.stores.vaults.add(store);

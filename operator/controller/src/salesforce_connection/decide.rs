@@ -38,6 +38,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         uid: &object.uid().unwrap_or_default(),
         status: object.status.as_ref().and_then(|status| status.probe.as_ref()),
         interval: INTERVAL,
+        news: None,
         worker: &observed.worker,
         looks_at: observed.looks_at,
         now,

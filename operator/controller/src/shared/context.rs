@@ -8,6 +8,7 @@ use kube::Client;
 use super::backoff::Backoff;
 use super::events::Events;
 use super::gates::Gates;
+use super::lease::Fence;
 use super::metrics::Metrics;
 use super::poll::Poller;
 use super::stores::Stores;
@@ -34,6 +35,8 @@ pub struct Context {
     pub stores: Arc<Stores>,
     /// How far each controller is with its start.
     pub gates: Arc<Gates>,
+    /// Whether this process may write.
+    pub fence: Arc<Fence>,
     /// The time. Another one in tests.
     pub clock: fn() -> Timestamp,
 }

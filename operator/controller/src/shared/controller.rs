@@ -177,6 +177,9 @@ fn key<K: Resource<DynamicType = ()>>(object: &Guarded<K>) -> String {
 }
 
 async fn pass<R: Reconciler>(object: Arc<Guarded<R::Kind>>, context: Arc<Context>) -> Result<Action, Error> {
+    if !context.fence.is_open(context.now()) {
+        return Err(Error::NotLeader);
+    }
     let began = Instant::now();
     let work = async {
         // Read anew: the watch may not have seen yet what our own last pass wrote, and a pass that believes an

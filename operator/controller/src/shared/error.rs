@@ -29,6 +29,9 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// The lease was not renewed in time: nothing may be written.
+    #[error("this replica does not lead any more")]
+    NotLeader,
     /// An object without the metadata that the API server gives.
     #[error("the object has no {0}")]
     Incomplete(&'static str),

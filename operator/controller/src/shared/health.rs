@@ -55,3 +55,34 @@ async fn scrape(State(shared): State<Shared>) -> Response {
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::backoff::Backoff;
+    use crate::shared::gates::Gate;
+    use crate::shared::stores::Stores;
+
+    #[tokio::test]
+    async fn readiness_names_what_is_missing_and_liveness_does_not_care() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let gates = Arc::new(Gates::default());
+        let metrics = Arc::new(Metrics::new(Arc::new(Stores::default()), Arc::new(Backoff::default())));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (end, ending) = tokio::sync::watch::channel(false);
+        let served = tokio::spawn(serve(listener, Arc::clone(&gates), metrics, ending));
+        let get = async |path: &str| {
+            let answer = reqwest::get(format!("{url}{path}")).await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        gates.set("snapshots", Gate::Starting);
+        assert_eq!(get("/readyz").await, (503, "snapshots: starting\n".to_owned()));
+        assert_eq!(get("/livez").await.0, 200);
+        gates.set("snapshots", Gate::Ready);
+        assert_eq!(get("/readyz").await.0, 200);
+        assert!(get("/metrics").await.1.contains("orgkeep_ready 1"));
+        end.send_replace(true);
+        served.await.unwrap().unwrap();
+    }
+}

@@ -5,6 +5,8 @@
 //! the process exits. Others judge expiry by their own clock, too: from when they saw the lease last change, so
 //! that clocks that differ do not matter.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -93,20 +95,60 @@ pub fn claim(me: &str, old: Option<&LeaseSpec>, step: Step, now: Timestamp) -> L
     }
 }
 
+/// Until when this process may write. A process that was stopped for a while (a frozen node) sees by its own
+/// clock that its time is over before it does anything more.
+#[derive(Debug)]
+pub struct Fence(AtomicI64);
+
+impl Fence {
+    /// Closed.
+    pub fn new() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+
+    /// Open for good: there is no election.
+    pub fn open(&self) {
+        self.0.store(i64::MAX, Ordering::SeqCst);
+    }
+
+    /// Closed again.
+    pub fn close(&self) {
+        self.0.store(i64::MIN, Ordering::SeqCst);
+    }
+
+    fn extend(&self, renewed: Timestamp) {
+        let until = renewed.as_second().saturating_add(RENEW_DEADLINE.as_secs() as i64);
+        self.0.store(until, Ordering::SeqCst);
+    }
+
+    /// Whether a pass may begin.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        now.as_second() <= self.0.load(Ordering::SeqCst)
+    }
+}
+
 /// One replica's part in the election.
 pub struct Election {
     api: Api<Lease>,
     name: String,
     me: String,
     clock: fn() -> Timestamp,
+    fence: Arc<Fence>,
     last: Option<Sighting>,
 }
 
 impl Election {
     /// For the lease `name` in `namespace`, as `me`, which no other replica is called.
-    pub fn new(client: Client, namespace: &str, name: &str, me: &str, clock: fn() -> Timestamp) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        name: &str,
+        me: &str,
+        fence: Arc<Fence>,
+        clock: fn() -> Timestamp,
+    ) -> Self {
         let api = Api::namespaced(client, namespace);
-        Self { api, name: name.to_owned(), me: me.to_owned(), clock, last: None }
+        Self { api, name: name.to_owned(), me: me.to_owned(), clock, fence, last: None }
     }
 
     /// Waits until the lease is ours; `false` when the process is to end before.
@@ -129,20 +171,23 @@ impl Election {
 
     /// Renews until the lease is lost, then returns. To be dropped when it is to be given back.
     pub async fn hold(&mut self) {
+        let limit = SignedDuration::try_from(RENEW_DEADLINE).unwrap_or_default();
         let mut renewed = (self.clock)();
         loop {
             tokio::time::sleep(RETRY).await;
-            let limit = SignedDuration::try_from(RENEW_DEADLINE).unwrap_or_default();
-            match tokio::time::timeout(RENEW_DEADLINE, self.attempt()).await {
-                Ok(Ok(true)) => renewed = (self.clock)(),
-                Ok(Ok(false)) => return,
-                Ok(Err(error)) => tracing::warn!(%error, lease = self.name, "the lease was not renewed"),
-                Err(_) => tracing::warn!(lease = self.name, "renewing the lease took too long"),
+            let began = (self.clock)();
+            let left = Duration::try_from(limit - began.duration_since(renewed)).unwrap_or_default();
+            if left.is_zero() {
+                break;
             }
-            if (self.clock)().duration_since(renewed) > limit {
-                return;
+            match tokio::time::timeout(left, self.attempt()).await {
+                Ok(Ok(true)) => renewed = began,
+                Ok(Ok(false)) => break,
+                Ok(Err(error)) => tracing::warn!(%error, lease = self.name, "the lease was not renewed"),
+                Err(_) => break,
             }
         }
+        self.fence.close();
     }
 
     /// Gives the lease back, so that another replica need not wait for it to lapse.
@@ -182,7 +227,11 @@ impl Election {
             }
         };
         match written {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                // From before the write, so that no other clock can have begun earlier.
+                self.fence.extend(now);
+                Ok(true)
+            }
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {
                 // Another write came between: look again. While ours, a conflict is no loss yet.
                 if step == Step::Renew { Err(kube::Error::Api(status)) } else { Ok(false) }

@@ -83,7 +83,8 @@ fn later() -> Timestamp {
 #[tokio::test]
 async fn one_wins_gives_back_and_the_other_follows() {
     let state = Arc::new(Mutex::new(None));
-    let new = |me: &str| Election::new(server(Arc::clone(&state)), "n", "lease", me, clock);
+    let new =
+        |me: &str| Election::new(server(Arc::clone(&state)), "n", "lease", me, Arc::new(Fence::new()), clock);
     let (mut a, mut b) = (new("a"), new("b"));
     assert!(a.attempt().await.unwrap());
     assert!(!b.attempt().await.unwrap());
@@ -99,7 +100,8 @@ async fn one_wins_gives_back_and_the_other_follows() {
 #[tokio::test]
 async fn a_lapsed_lease_is_taken_and_its_holder_sees_it() {
     let state = Arc::new(Mutex::new(None));
-    let new = |me: &str| Election::new(server(Arc::clone(&state)), "n", "lease", me, clock);
+    let new =
+        |me: &str| Election::new(server(Arc::clone(&state)), "n", "lease", me, Arc::new(Fence::new()), clock);
     let (mut a, mut b) = (new("a"), new("b"));
     assert!(a.attempt().await.unwrap());
     assert!(!b.attempt().await.unwrap(), "seen for the first time");
@@ -111,8 +113,29 @@ async fn a_lapsed_lease_is_taken_and_its_holder_sees_it() {
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_lost_it_stops_holding() {
     let state = Arc::new(Mutex::new(None));
-    let mut a = Election::new(server(Arc::clone(&state)), "n", "lease", "a", clock);
+    let mut a = Election::new(server(Arc::clone(&state)), "n", "lease", "a", Arc::new(Fence::new()), clock);
     assert!(a.attempt().await.unwrap());
     state.lock().unwrap().as_mut().unwrap()["spec"]["holderIdentity"] = json!("b");
+    assert!(a.fence.is_open(clock()));
     tokio::time::timeout(Duration::from_secs(30), a.hold()).await.unwrap();
+    assert!(!a.fence.is_open(clock()));
+}
+
+#[test]
+fn a_fence_closes_by_itself() {
+    let fence = Fence::new();
+    assert!(!fence.is_open(clock()));
+    fence.extend(clock());
+    assert!(fence.is_open(clock()) && !fence.is_open(later()));
+    fence.open();
+    assert!(fence.is_open(later()));
+}
+
+#[tokio::test]
+async fn a_holder_without_an_api_server_stops_in_time() {
+    let (client, _) = testing::client(|_| Some((500, status(500, "InternalError"))));
+    let mut a = Election::new(client, "n", "lease", "a", Arc::new(Fence::new()), Timestamp::now);
+    let began = std::time::Instant::now();
+    a.hold().await;
+    assert!(began.elapsed() < DURATION, "{:?}", began.elapsed());
 }

@@ -42,6 +42,8 @@ pub struct View<'a> {
     pub status: Option<&'a ProbeStatus>,
     /// Seconds between two probes that went well.
     pub interval: i64,
+    /// When something happened that a probe would see: after a good one, the next is made at once.
+    pub news: Option<Timestamp>,
     /// The probe's Job.
     pub worker: &'a WorkerState,
     /// The generation that the Job looks at.
@@ -154,6 +156,10 @@ fn idle_or_start(view: &View<'_>) -> Step {
         return Step::Start;
     };
     let Some(finished) = parse(&status.finished_at) else { return Step::Start };
+    let news = view.news.is_some_and(|news| news > finished && news <= view.now);
+    if news && status.failures_in_row == 0 {
+        return Step::Start;
+    }
     let left = wait(view.uid, status.failures_in_row, view.interval) - age(finished, view.now);
     match u64::try_from(left) {
         Ok(seconds) if seconds > 0 => Step::Idle { seconds },

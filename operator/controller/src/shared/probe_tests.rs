@@ -9,7 +9,7 @@ fn finished(reason: Reason, phase: Phase) -> WorkerState {
 }
 
 fn view<'a>(worker: &'a WorkerState, looks_at: Option<i64>, status: Option<&'a ProbeStatus>) -> View<'a> {
-    View { generation: 2, uid: "u1", status, interval: 900, worker, looks_at, now: at(NOW) }
+    View { generation: 2, uid: "u1", status, interval: 900, news: None, worker, looks_at, now: at(NOW) }
 }
 
 fn book(generation: i64, finished_at: &str, failures: i32) -> ProbeStatus {
@@ -104,4 +104,17 @@ fn a_pod_that_does_not_start_is_given_up() {
     let late = waiting("2026-05-01T11:50:00Z");
     let Step::Conclude { word, status } = decide(&view(&late, Some(2), None)) else { panic!() };
     assert_eq!((word.reason, status.failures_in_row), (Reason::WorkerNotStarting, 1));
+}
+
+#[test]
+fn news_hasten_a_good_probe_only() {
+    let absent = WorkerState::Absent;
+    let good = book(2, "2026-05-01T11:59:00Z", 0);
+    let with =
+        |status, news: &str| decide(&View { news: Some(at(news)), ..view(&absent, None, Some(status)) });
+    assert_eq!(with(&good, "2026-05-01T11:59:30Z"), Step::Start);
+    assert!(matches!(with(&good, "2026-05-01T11:58:00Z"), Step::Idle { .. }), "seen already");
+    assert!(matches!(with(&good, "2026-05-01T12:10:00Z"), Step::Idle { .. }), "another clock's future");
+    let bad = book(2, "2026-05-01T11:59:00Z", 9);
+    assert!(matches!(with(&bad, "2026-05-01T11:59:30Z"), Step::Idle { .. }), "the wait after failures stays");
 }

@@ -19,7 +19,7 @@ use super::controller::{Reconciler, Scope, Shutdown, drive};
 use super::events::Events;
 use super::gates::{Gate, Gates};
 use super::health;
-use super::lease::Election;
+use super::lease::{Election, Fence};
 use super::metrics::Metrics;
 use super::poll::Poller;
 use super::stores::Stores;
@@ -134,6 +134,7 @@ pub async fn run(
         poller: Poller::new()?,
         stores,
         gates,
+        fence: Arc::new(Fence::new()),
         clock: Timestamp::now,
     });
     tracing::info!(cluster = context.cluster, version = env!("CARGO_PKG_VERSION"), "the operator starts");
@@ -151,12 +152,19 @@ async fn elect_and_work(
 ) -> Result<(), RunError> {
     if !options.leader_election {
         context.metrics.set_leader(true);
+        context.fence.open();
         work(options, context, &ending).await;
         return Ok(());
     }
     let client = context.client.clone();
-    let mut election =
-        Election::new(client, &options.pod_namespace, LEASE, &identity(&options.pod_name), context.clock);
+    let mut election = Election::new(
+        client,
+        &options.pod_namespace,
+        LEASE,
+        &identity(&options.pod_name),
+        Arc::clone(&context.fence),
+        context.clock,
+    );
     context.gates.set("election", Gate::Standby);
     if !election.win(ending.clone()).await {
         return Ok(());

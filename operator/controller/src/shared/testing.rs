@@ -12,6 +12,7 @@ use super::backoff::Backoff;
 use super::context::Context;
 use super::events::Events;
 use super::gates::Gates;
+use super::lease::Fence;
 use super::metrics::Metrics;
 use super::poll::Poller;
 use super::stores::Stores;
@@ -68,6 +69,7 @@ pub fn context(client: Client) -> Arc<Context> {
         poller: Poller::new().unwrap(),
         stores,
         gates: Arc::new(Gates::default()),
+        fence: Arc::new(Fence::new()),
         clock: || at("2026-05-01T12:00:00Z"),
     })
 }
