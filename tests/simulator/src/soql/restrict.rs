@@ -5,7 +5,7 @@ use super::ast::{Condition, Operator, Query};
 use crate::schema::{Object, View};
 
 /// Object, the fields of which one must be filtered by `=` or `IN`, and the words of the refusal.
-const RESTRICTED: [(&str, &[&str], &str); 4] = [
+const RESTRICTED: [(&str, &[&str], &str); 5] = [
     (
         "ContentDocumentLink",
         &["Id", "ContentDocumentId", "LinkedEntityId"],
@@ -18,11 +18,25 @@ const RESTRICTED: [(&str, &[&str], &str); 4] = [
         "Implementation restriction: ContentFolderItem requires a filter by Id or ParentContentFolderId using the \
          equals operator.",
     ),
-    ("Vote", &["Id", "ParentId", "Parent.Type"], VOTES),
-    ("IdeaComment", &["Id", "IdeaId", "ParentId", "Parent.Type"], VOTES),
+    (
+        "ContentFolderMember",
+        &["Id", "ParentContentFolderId", "ChildRecordId"],
+        "Implementation restriction: ContentFolderMember requires a filter by Id, ParentContentFolderId or \
+         ChildRecordId using the equals operator.",
+    ),
+    (
+        "Vote",
+        &["Id", "ParentId", "Parent.Type"],
+        "Implementation restriction: When querying the Vote object, you must filter using the following syntax: \
+         ParentId = [single ID], Parent.Type = [Parent Type], Id = [single ID], or Id IN [list of ID's].",
+    ),
+    (
+        "IdeaComment",
+        &["Id", "CommunityId", "IdeaId"],
+        "Implementation restriction: When querying the IdeaComment object, you must filter using the following syntax: \
+         CommunityId = [single ID], Id = [single ID], IdeaId = [single ID], or IdeaId IN [list of ID's].",
+    ),
 ];
-const VOTES: &str = "Implementation restriction: When querying the Vote or IdeaComment object, you must filter using the \
-    following syntax: ParentId = [single ID], Parent.Type = [Parent Type], Id = [single ID], or Id IN [list of ID's].";
 
 /// Refuses a query of such an object without the filter; who may query all files is not held to it for links.
 pub(super) fn check(object: &Object, view: &View, query: &Query) -> Result<(), SoqlError> {
@@ -39,6 +53,7 @@ pub(super) fn check(object: &Object, view: &View, query: &Query) -> Result<(), S
 fn filters(condition: &Condition, fields: &[&str]) -> bool {
     match condition {
         Condition::And(all) => all.iter().any(|condition| filters(condition, fields)),
+        Condition::Or(any) => any.iter().all(|condition| filters(condition, fields)),
         Condition::Compare(name, Operator::Equal | Operator::In, _) | Condition::Join(name, false, _) => {
             let name = name.joined();
             fields.iter().any(|field| field.eq_ignore_ascii_case(&name))

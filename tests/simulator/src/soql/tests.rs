@@ -256,6 +256,8 @@ fn links_of_files_want_a_filter_or_a_permission() {
     let (all, filtered) = ("SELECT Id FROM ContentDocumentLink", "WHERE LinkedEntityId = '0015g0000000001'");
     assert_eq!(plan(&view, all), Err("MALFORMED_QUERY"));
     assert_eq!(plan(&view, &format!("{all} {filtered}")), Ok(()));
+    let either = "OR IsDeleted = false";
+    assert_eq!(plan(&view, &format!("{all} {filtered} {either}")), Err("MALFORMED_QUERY"));
     assert_eq!(plan(&View { query_all_files: true, ..view }, all), Ok(()));
 }
 
