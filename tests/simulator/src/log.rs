@@ -4,12 +4,17 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::{Value as Json, json};
 
 use crate::value::calendar::{now_ms, rest_datetime};
+use crate::web::Body;
 
 /// Entries kept in memory; the oldest go first.
 const MOST: usize = 200_000;
@@ -137,6 +142,39 @@ impl Sending {
 impl Drop for Sending {
     fn drop(&mut self) {
         self.log.ended(&self.entry);
+    }
+}
+
+/// A body whose bytes are counted as they go; its length stays known.
+pub(crate) struct Counted {
+    body: Body,
+    sending: Sending,
+}
+
+impl Counted {
+    pub(crate) fn new(body: Body, sending: Sending) -> Self {
+        Self { body, sending }
+    }
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.sending.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

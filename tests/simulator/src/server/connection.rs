@@ -19,8 +19,10 @@ use super::state::State;
 
 /// How long requests in flight may go on after the end was asked for.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long a client may take for its TLS handshake and for the head of a request.
+/// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(30);
+/// How long a connection may wait for the next request; longer than clients keep theirs.
+const IDLE: Duration = Duration::from_mins(2);
 
 /// Accepts connections until the end is asked for.
 pub(super) async fn accept(
@@ -68,7 +70,7 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HANDSHAKE)
+        .header_read_timeout(IDLE)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {

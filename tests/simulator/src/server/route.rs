@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::state::State;
 use crate::auth::{self, Caller};
-use crate::log::{NewEntry, Sending};
+use crate::log::{Counted, NewEntry, Sending};
 use crate::rest::{self, Call};
-use crate::web::{Answer, ApiError, Body, Request, Response};
+use crate::web::{Answer, ApiError, Request, Response};
 
 /// Bytes of path and query string at most.
 const LONGEST_URI: usize = 16_384;
@@ -74,16 +74,7 @@ pub(super) async fn answer(state: Arc<State>, request: hyper::Request<Incoming>,
     let sending = Sending::new(&state.log, entry);
     let mut response = answer.finish(gzip).await;
     response.headers_mut().insert("vary", HeaderValue::from_static("Accept-Encoding"));
-    response.map(|body| count(body, sending))
-}
-
-/// Counts the bytes of a body as they go.
-fn count(body: Body, sending: Sending) -> Body {
-    body.map_frame(move |frame| {
-        sending.sent(frame.data_ref().map_or(0, bytes::Bytes::len));
-        frame
-    })
-    .boxed_unsync()
+    response.map(|body| Counted::new(body, sending).boxed_unsync())
 }
 
 async fn handle(state: &Arc<State>, request: Request) -> Handled {
