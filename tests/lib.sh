@@ -40,9 +40,14 @@ python_with() { # NAME REQUIREMENT...
   echo "$venv/bin/python"
 }
 
-# Builds orgkeep and orgkeep-simulator; prints the folder that they are in.
+# Builds orgkeep and orgkeep-simulator; prints the folder that they are in. ORGKEEP_BINARIES names a folder where they
+# are already.
 binaries() { # [dev|release]
   local profile=${1:-dev} folder=release
+  if [ -n "${ORGKEEP_BINARIES:-}" ]; then
+    echo "$ORGKEEP_BINARIES"
+    return
+  fi
   [ "$profile" = release ] || folder=debug
   need_rust || return 1
   (cd "$ORGKEEP_ROOT" && nice cargo build --locked --quiet --profile "$profile" --package orgkeep --package orgkeep-simulator) >&2 || return 1

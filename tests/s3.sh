@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs a command beside an S3 server (SeaweedFS) of its own on 127.0.0.1, and ends the server with it.
 #   s3.sh CMD...   with ORGKEEP_TEST_S3_ENDPOINT, ORGKEEP_TEST_S3_BUCKET, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-#                  AWS_REGION set; the bucket is there and empty
+#                  AWS_REGION set, and ORGKEEP_TEST_S3_READER (id:secret) of one who may only read; the bucket is empty
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -25,9 +25,12 @@ P
 work=$(mktemp -d)
 export AWS_ACCESS_KEY_ID=orgkeep-test AWS_SECRET_ACCESS_KEY=orgkeep-test-secret AWS_REGION=us-east-1
 export ORGKEEP_TEST_S3_ENDPOINT=http://127.0.0.1:$base ORGKEEP_TEST_S3_BUCKET=orgkeep
+export ORGKEEP_TEST_S3_READER=orgkeep-reader:orgkeep-reader-secret
 cat >"$work/s3.json" <<J
 {"identities": [{"name": "test", "credentials": [{"accessKey": "$AWS_ACCESS_KEY_ID", "secretKey": "$AWS_SECRET_ACCESS_KEY"}],
-  "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
+  "actions": ["Admin", "Read", "Write", "List", "Tagging"]},
+ {"name": "reader", "credentials": [{"accessKey": "orgkeep-reader", "secretKey": "orgkeep-reader-secret"}],
+  "actions": ["Read", "List"]}]}
 J
 mkdir "$work/data"
 WEED_S3_SSE_KEY=test "$bin/weed" server -ip 127.0.0.1 -ip.bind 127.0.0.1 -dir "$work/data" -volume.max 40 \
