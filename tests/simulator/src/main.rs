@@ -61,7 +61,9 @@ impl Arguments {
     fn options(self) -> StartOptions {
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => Some(Tls::Files { certificate, key }),
-            _ if self.tls_self_signed => Some(Tls::SelfSigned { names: self.tls_name, authority: self.tls_authority }),
+            _ if self.tls_self_signed => {
+                Some(Tls::SelfSigned { names: self.tls_name, authority: self.tls_authority })
+            }
             _ => None,
         };
         StartOptions {

@@ -40,7 +40,17 @@ async fn bulk_page(served: &Served, path: &str) -> (Vec<BTreeMap<String, String>
 #[tokio::test]
 async fn a_bulk_dump_has_the_rows_of_a_rest_dump() {
     let served = serve_with(&[], &[("Account", 5_000)]).await;
-    let columns = ["Id", "Name", "Industry", "AnnualRevenue", "Description", "Since__c", "SystemModstamp", "IsDeleted", "ParentId"];
+    let columns = [
+        "Id",
+        "Name",
+        "Industry",
+        "AnnualRevenue",
+        "Description",
+        "Since__c",
+        "SystemModstamp",
+        "IsDeleted",
+        "ParentId",
+    ];
     let soql = format!("SELECT {}, Parent.Name FROM Account", columns.join(", "));
     let rest = rest_dump(&served, &soql).await;
     assert_eq!(rest.len(), 5_002);
@@ -83,7 +93,13 @@ async fn result_pages_cover_every_row_once() {
     let mut urls = Vec::new();
     let mut list = served.json(&format!("{job}/resultPages")).await;
     loop {
-        urls.extend(list["resultPages"].as_array().unwrap().iter().map(|p| p["resultUrl"].as_str().unwrap().to_owned()));
+        urls.extend(
+            list["resultPages"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|p| p["resultUrl"].as_str().unwrap().to_owned()),
+        );
         let Some(next) = list["nextRecordsUrl"].as_str().map(str::to_owned) else { break };
         list = served.json(&next).await;
     }
@@ -119,7 +135,9 @@ async fn pages_of_rest_are_as_large_as_asked_for_and_smaller_for_wide_rows() {
 #[tokio::test]
 async fn rows_keep_their_digits_nest_their_parents_and_leave_out_the_bin() {
     let served = serve().await;
-    let text = served.query("SELECT Name, AnnualRevenue, Parent.Name, Parent.Owner.Username FROM Account ORDER BY Name").await;
+    let text = served
+        .query("SELECT Name, AnnualRevenue, Parent.Name, Parent.Owner.Username FROM Account ORDER BY Name")
+        .await;
     let text = text.text().await.unwrap();
     assert!(text.contains("\"AnnualRevenue\":123456789012345.67"), "{text}");
     let answer: Value = serde_json::from_str(&text).unwrap();
@@ -154,7 +172,10 @@ async fn csv_in_the_form_that_was_asked_for() {
     let answer = served.get(&format!("{path}/results")).await;
     assert_eq!(answer.headers()["sforce-locator"], "null");
     let text = answer.text().await.unwrap();
-    assert_eq!(text, "\"Name\"|\"Description\"\r\n\"Acme\"|\"two\nlines, and \"\"quotes\"\"\"\r\n\"Bolt, Inc.\"|\"\"\r\n");
+    assert_eq!(
+        text,
+        "\"Name\"|\"Description\"\r\n\"Acme\"|\"two\nlines, and \"\"quotes\"\"\"\r\n\"Bolt, Inc.\"|\"\"\r\n"
+    );
 }
 
 #[tokio::test]
@@ -165,9 +186,15 @@ async fn describes_and_counts() {
     let describe = served.json(&format!("{V}/sobjects/Account/describe")).await;
     assert!(describe["fields"].as_array().unwrap().iter().any(|field| field["name"] == "Secret__c"));
     let counts = served.json(&format!("{V}/limits/recordCount?sObjects=Account,Contact")).await;
-    assert_eq!(counts, serde_json::json!({"sObjects": [{"count": 2, "name": "Account"}, {"count": 2, "name": "Contact"}]}));
+    assert_eq!(
+        counts,
+        serde_json::json!({"sObjects": [{"count": 2, "name": "Account"}, {"count": 2, "name": "Contact"}]})
+    );
     let versions = served.json("/services/data").await;
     let last = versions.as_array().unwrap().last().unwrap().clone();
-    assert_eq!(last, serde_json::json!({"label": "Summer '26", "url": "/services/data/v67.0", "version": "67.0"}));
+    assert_eq!(
+        last,
+        serde_json::json!({"label": "Summer '26", "url": "/services/data/v67.0", "version": "67.0"})
+    );
     assert_eq!(served.json(&format!("{V}/")).await["sobjects"], format!("{V}/sobjects"));
 }

@@ -12,7 +12,10 @@ const V: &str = "/services/data/v62.0";
 
 async fn oauth_refused(served: &Served, form: &[(&str, &str)], error: &str, description: &str) {
     let (status, body) = served.oauth(form).await;
-    assert_eq!((status, body["error"].as_str(), body["error_description"].as_str()), (400, Some(error), Some(description)));
+    assert_eq!(
+        (status, body["error"].as_str(), body["error_description"].as_str()),
+        (400, Some(error), Some(description))
+    );
 }
 
 #[tokio::test]
@@ -25,7 +28,8 @@ async fn refuses_01_a_call_without_a_token() {
 
 #[tokio::test]
 async fn refuses_02_an_expired_session() {
-    let served = serve_with(&[("org.yaml", &ORG.replace("name: Acme", "name: Acme\nsessionMinutes: 0"))], &[]).await;
+    let served =
+        serve_with(&[("org.yaml", &ORG.replace("name: Acme", "name: Acme\nsessionMinutes: 0"))], &[]).await;
     refused(served.get(&format!("{V}/limits")).await, 401, "INVALID_SESSION_ID").await;
 }
 
@@ -51,9 +55,11 @@ async fn refuses_06_a_wrong_client_secret() {
     let served = serve().await;
     let form = [("grant_type", "client_credentials"), ("client_id", "app"), ("client_secret", "wrong")];
     oauth_refused(&served, &form, "invalid_client", "invalid client credentials").await;
-    let form = [("grant_type", "client_credentials"), ("client_id", "other"), ("client_secret", "app-secret")];
+    let form =
+        [("grant_type", "client_credentials"), ("client_id", "other"), ("client_secret", "app-secret")];
     oauth_refused(&served, &form, "invalid_client_id", "client identifier invalid").await;
-    oauth_refused(&served, &[("grant_type", "magic")], "unsupported_grant_type", "grant type not supported").await;
+    oauth_refused(&served, &[("grant_type", "magic")], "unsupported_grant_type", "grant type not supported")
+        .await;
 }
 
 #[tokio::test]
@@ -67,9 +73,17 @@ async fn refuses_07_a_retired_version() {
 async fn refuses_08_an_unknown_resource() {
     let served = serve().await;
     for path in [format!("{V}/nothing"), "/nothing".to_owned(), format!("{V}/sobjects/Nothing/describe")] {
-        assert_eq!(refused(served.get(&path).await, 404, "NOT_FOUND").await, "The requested resource does not exist");
+        assert_eq!(
+            refused(served.get(&path).await, 404, "NOT_FOUND").await,
+            "The requested resource does not exist"
+        );
     }
-    refused(served.send(Method::POST, &served.token, &format!("{V}/limits"), None).await, 405, "METHOD_NOT_ALLOWED").await;
+    refused(
+        served.send(Method::POST, &served.token, &format!("{V}/limits"), None).await,
+        405,
+        "METHOD_NOT_ALLOWED",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -86,7 +100,8 @@ async fn refuses_10_an_unknown_field_and_a_hidden_one_in_the_same_words() {
     let served = serve().await;
     let unknown = refused(served.query("SELECT Sacred__c FROM Account").await, 400, "INVALID_FIELD").await;
     let blind = served.sign_in("blind@acme.example").await;
-    let hidden = refused(served.query_as(&blind, "SELECT Secret__c FROM Account").await, 400, "INVALID_FIELD").await;
+    let hidden =
+        refused(served.query_as(&blind, "SELECT Secret__c FROM Account").await, 400, "INVALID_FIELD").await;
     assert_eq!(unknown, hidden.replace("Secret__c", "Sacred__c"));
 }
 
@@ -220,5 +235,10 @@ async fn refuses_28_all_fields_without_a_limit() {
 async fn refuses_30_a_user_without_the_api() {
     let served = serve().await;
     let token = served.sign_in("noapi@acme.example").await;
-    refused(served.send(Method::GET, &token, &format!("{V}/limits"), None).await, 403, "API_CURRENTLY_DISABLED").await;
+    refused(
+        served.send(Method::GET, &token, &format!("{V}/limits"), None).await,
+        403,
+        "API_CURRENTLY_DISABLED",
+    )
+    .await;
 }

@@ -48,11 +48,23 @@ async fn client_credentials_by_form_and_by_basic() {
     assert!(answer.get("refresh_token").is_none() && answer.get("expires_in").is_none());
     let token = answer["access_token"].as_str().unwrap();
     assert!(token.starts_with("00D") && token.contains('!'));
-    let identity: Value =
-        served.client.get(answer["id"].as_str().unwrap()).bearer_auth(token).send().await.unwrap().json().await.unwrap();
+    let identity: Value = served
+        .client
+        .get(answer["id"].as_str().unwrap())
+        .bearer_auth(token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(identity["username"], "admin@acme.example");
     let url = format!("{}/services/oauth2/token", served.simulator.address);
-    let basic = served.client.post(url).basic_auth("app", Some("app-secret")).form(&[("grant_type", "client_credentials")]);
+    let basic = served
+        .client
+        .post(url)
+        .basic_auth("app", Some("app-secret"))
+        .form(&[("grant_type", "client_credentials")]);
     assert_eq!(basic.send().await.unwrap().status(), 200);
     let url = format!("{}/services/oauth2/userinfo", served.simulator.address);
     let info: Value = served.client.get(url).bearer_auth(token).send().await.unwrap().json().await.unwrap();
@@ -76,7 +88,10 @@ async fn refuses_04_assertions_that_are_wrong_and_takes_right_ones() {
         (assertion(production, admin, -10), Some("token expired")),
         (assertion(production, "nobody@acme.example", 120), Some("user hasn't approved this consumer")),
     ] {
-        let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.as_str())];
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", assertion.as_str()),
+        ];
         let (status, answer) = served.oauth(&form).await;
         assert_eq!(answer["error_description"].as_str(), expected, "{answer}");
         assert_eq!(status, if expected.is_some() { 400 } else { 200 });
@@ -88,7 +103,9 @@ async fn refuses_04_assertions_that_are_wrong_and_takes_right_ones() {
 async fn refresh_tokens_stay_or_rotate() {
     let served = serve().await;
     for (app, stays) in [("app", true), ("rotating", false)] {
-        let with = |kind, name, value| [("grant_type", kind), ("client_id", app), ("client_secret", "app-secret"), (name, value)];
+        let with = |kind, name, value| {
+            [("grant_type", kind), ("client_id", app), ("client_secret", "app-secret"), (name, value)]
+        };
         let mut form = with("password", "username", "admin@acme.example").to_vec();
         form.push(("password", "secret"));
         let refresh = served.oauth(&form).await.1["refresh_token"].as_str().unwrap().to_owned();
@@ -103,11 +120,14 @@ async fn refresh_tokens_stay_or_rotate() {
 async fn soap_login() {
     let served = serve().await;
     let body = |password: &str| {
-        format!("<env:Envelope><env:Body><n1:login xmlns:n1='urn:partner.soap.sforce.com'><n1:username>admin@acme.example</n1:username><n1:password>{password}</n1:password></n1:login></env:Body></env:Envelope>")
+        format!(
+            "<env:Envelope><env:Body><n1:login xmlns:n1='urn:partner.soap.sforce.com'><n1:username>admin@acme.example</n1:username><n1:password>{password}</n1:password></n1:login></env:Body></env:Envelope>"
+        )
     };
     let login = async |version: &str, password: &str| {
         let url = format!("{}/services/Soap/u/{version}", served.simulator.address);
-        let answer = served.client.post(url).header("SOAPAction", "login").body(body(password)).send().await.unwrap();
+        let answer =
+            served.client.post(url).header("SOAPAction", "login").body(body(password)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
     let (status, text) = login("59.0", "secretTOKEN").await;
@@ -139,17 +159,25 @@ async fn https_with_an_authority_of_its_own() {
 #[tokio::test]
 async fn several_orgs_each_with_its_path_and_tokens() {
     let (one, two) = (directory(&[]), directory(&[("org.yaml", &ORG.replace("name: Acme", "name: Bravo"))]));
-    let options = StartOptions { orgs: vec![one.path().into(), two.path().into()], ..StartOptions::default() };
+    let options =
+        StartOptions { orgs: vec![one.path().into(), two.path().into()], ..StartOptions::default() };
     let simulator = Simulator::start(options).await.unwrap();
     let client = client().build().unwrap();
     for org in &simulator.orgs {
         let url = format!("{}/services/oauth2/token", org.login_url);
-        let form = [("grant_type", "client_credentials"), ("client_id", "app"), ("client_secret", "app-secret")];
+        let form =
+            [("grant_type", "client_credentials"), ("client_id", "app"), ("client_secret", "app-secret")];
         let answer: Value = client.post(url).form(&form).send().await.unwrap().json().await.unwrap();
         let token = answer["access_token"].as_str().unwrap();
-        let url = format!("{}{V}/query?q=SELECT+Id,Name+FROM+Organization", answer["instance_url"].as_str().unwrap());
+        let url = format!(
+            "{}{V}/query?q=SELECT+Id,Name+FROM+Organization",
+            answer["instance_url"].as_str().unwrap()
+        );
         let rows: Value = client.get(url).bearer_auth(token).send().await.unwrap().json().await.unwrap();
-        assert_eq!((&rows["records"][0]["Id"], &rows["records"][0]["Name"]), (&json!(org.id), &json!(org.name)));
+        assert_eq!(
+            (&rows["records"][0]["Id"], &rows["records"][0]["Name"]),
+            (&json!(org.id), &json!(org.name))
+        );
     }
 }
 
@@ -163,7 +191,11 @@ async fn the_log_counts_and_tells_no_secret() {
     let answer = served.get("/_simulator/requests").await;
     assert!(answer.content_length().is_some_and(|length| length > 0));
     let text = answer.text().await.unwrap();
-    assert!(text.contains("\"resource\":\"Query\"") && !text.contains("app-secret") && !text.contains(&served.token));
+    assert!(
+        text.contains("\"resource\":\"Query\"")
+            && !text.contains("app-secret")
+            && !text.contains(&served.token)
+    );
     served.simulator.end_sessions();
     refused(served.get(&format!("{V}/limits")).await, 401, "INVALID_SESSION_ID").await;
     let token = served.sign_in("admin@acme.example").await;

@@ -54,15 +54,25 @@ pub(crate) fn revoke(state: &State, request: &Request) -> Answer {
     if Form::read(request).get("token").is_some_and(|token| state.sessions.revoke(token)) {
         return Answer::empty(StatusCode::OK);
     }
-    let body = json!({"error": "unsupported_token_type", "error_description": "this token type is not supported"});
+    let body =
+        json!({"error": "unsupported_token_type", "error_description": "this token type is not supported"});
     Answer::json(StatusCode::BAD_REQUEST, &body)
 }
 
-fn grant<'a>(state: &'a State, request: &Request, form: &Form, at: Option<usize>) -> Result<Granted<'a>, Refused> {
+fn grant<'a>(
+    state: &'a State,
+    request: &Request,
+    form: &Form,
+    at: Option<usize>,
+) -> Result<Granted<'a>, Refused> {
     match form.get("grant_type").unwrap_or_default() {
         "client_credentials" => {
             let (org, app) = app_with_secret(state, form, at, true)?;
-            allows(app, Flow::ClientCredentials, Refused("invalid_grant", "no client credentials user enabled"))?;
+            allows(
+                app,
+                Flow::ClientCredentials,
+                Refused("invalid_grant", "no client credentials user enabled"),
+            )?;
             let user = app.run_as.as_deref().and_then(|name| user_number(org, name));
             let user = user.ok_or(Refused("invalid_grant", "no client credentials user enabled"))?;
             active(org, user)?;
@@ -73,9 +83,10 @@ fn grant<'a>(state: &'a State, request: &Request, form: &Form, at: Option<usize>
             let (org, app) = app_with_secret(state, form, at, false)?;
             let expired = || Refused("invalid_grant", "expired access/refresh token");
             let token = form.get("refresh_token").ok_or_else(expired)?;
-            let known = state.sessions.granted(token).filter(|grant| {
-                grant.client_id == app.client_id && grant.caller.org == org.number
-            });
+            let known = state
+                .sessions
+                .granted(token)
+                .filter(|grant| grant.client_id == app.client_id && grant.caller.org == org.number);
             let known = known.ok_or_else(expired)?;
             active(org, known.caller.user)?;
             let refresh = app.rotate_refresh_tokens.then(|| {
@@ -91,14 +102,20 @@ fn grant<'a>(state: &'a State, request: &Request, form: &Form, at: Option<usize>
             let caller = Caller { org: org.number, user };
             // Salesforce gives none for this flow; here it is how a test comes by one without a browser
             let refresh = app.flows.contains(&Flow::RefreshToken);
-            let refresh = refresh.then(|| state.sessions.grant(Grant { caller, client_id: app.client_id.clone() }));
+            let refresh =
+                refresh.then(|| state.sessions.grant(Grant { caller, client_id: app.client_id.clone() }));
             Ok(Granted { org, app, user, refresh })
         }
         _ => Err(Refused("unsupported_grant_type", "grant type not supported")),
     }
 }
 
-fn bearer<'a>(state: &'a State, request: &Request, form: &Form, at: Option<usize>) -> Result<Granted<'a>, Refused> {
+fn bearer<'a>(
+    state: &'a State,
+    request: &Request,
+    form: &Form,
+    at: Option<usize>,
+) -> Result<Granted<'a>, Refused> {
     let assertion = form.get("assertion").and_then(Assertion::parse).ok_or(BAD_ASSERTION)?;
     let claims = &assertion.claims;
     let (org, app) = find_app(state, Some(&claims.iss), at).ok_or(UNKNOWN_APP)?;
@@ -110,7 +127,8 @@ fn bearer<'a>(state: &'a State, request: &Request, form: &Form, at: Option<usize
         OrgType::Sandbox => "https://test.salesforce.com",
     };
     let audience = claims.aud.trim_end_matches('/');
-    if audience != host && !audience.starts_with(&request.base) {
+    let own = audience.strip_prefix(request.base.as_str());
+    if audience != host && !own.is_some_and(|path| path.is_empty() || path.starts_with('/')) {
         return Err(Refused("invalid_grant", "audience is invalid"));
     }
     let ahead = claims.exp - now_ms() / 1_000;
@@ -149,7 +167,10 @@ fn answer(state: &State, request: &Request, granted: Granted<'_>) -> Answer {
     let id = identity_url(request, org, &settings.users[user]);
     let issued_at = now_ms().to_string();
     let secret = app.client_secret.as_ref().map_or("", |secret| secret.expose_secret());
-    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), format!("{id}{issued_at}").as_bytes());
+    let signature = hmac::sign(
+        &hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
+        format!("{id}{issued_at}").as_bytes(),
+    );
     let mut body = json!({
         "access_token": access_token,
         "signature": STANDARD.encode(signature),
@@ -178,7 +199,8 @@ fn find_app<'a>(
 ) -> Option<(&'a OrgState, &'a ConnectedApp)> {
     let orgs = state.orgs.iter().filter(|org| at.is_none_or(|at| at == org.number));
     orgs.filter_map(|org| {
-        let app = org.org.settings.connected_apps.iter().find(|app| Some(app.client_id.as_str()) == client_id)?;
+        let app =
+            org.org.settings.connected_apps.iter().find(|app| Some(app.client_id.as_str()) == client_id)?;
         Some((&**org, app))
     })
     .next()

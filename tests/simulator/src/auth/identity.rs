@@ -35,7 +35,12 @@ pub(crate) fn userinfo(state: &State, request: &Request, caller: Caller) -> Answ
 }
 
 /// `GET /id/<org>/<user>`; a token tells only of its own org.
-pub(crate) fn identity(state: &State, request: &Request, caller: Caller, rest: &str) -> Result<Answer, ApiError> {
+pub(crate) fn identity(
+    state: &State,
+    request: &Request,
+    caller: Caller,
+    rest: &str,
+) -> Result<Answer, ApiError> {
     let org = &state.orgs[caller.org];
     let mut parts = rest.split('/');
     let same = |given: &str, known: &str| given.get(..15).is_some_and(|given| known.get(..15) == Some(given));

@@ -50,6 +50,8 @@ impl<'a> Assertion<'a> {
         let Ok((_, pem)) = parse_x509_pem(&pem) else { return false };
         let Ok(certificate) = pem.parse_x509() else { return false };
         let key = &certificate.public_key().subject_public_key.data;
-        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key).verify(self.signed.as_bytes(), &self.signature).is_ok()
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
+            .verify(self.signed.as_bytes(), &self.signature)
+            .is_ok()
     }
 }

@@ -14,14 +14,31 @@ use crate::web::{Answer, Request};
 const WITHOUT_LOGIN: u32 = 65;
 
 /// `POST /services/Soap/u/NN.0` and `/c/NN.0`.
-pub(crate) fn login(state: &State, request: &Request, at: Option<usize>, version: &str) -> (Option<usize>, Answer) {
+pub(crate) fn login(
+    state: &State,
+    request: &Request,
+    at: Option<usize>,
+    version: &str,
+) -> (Option<usize>, Answer) {
     let body = String::from_utf8_lossy(&request.body);
     if element(&body, "login").is_none() {
-        return (at, fault("UNKNOWN_EXCEPTION", "No operation available for request, please check the WSDL for the service."));
+        return (
+            at,
+            fault(
+                "UNKNOWN_EXCEPTION",
+                "No operation available for request, please check the WSDL for the service.",
+            ),
+        );
     }
     let number = version.split('.').next().and_then(|number| number.parse::<u32>().ok());
     if number.is_none_or(|number| number >= WITHOUT_LOGIN) {
-        return (at, fault("UNSUPPORTED_API_VERSION", "SOAP API login() is not available in this API version; use OAuth"));
+        return (
+            at,
+            fault(
+                "UNSUPPORTED_API_VERSION",
+                "SOAP API login() is not available in this API version; use OAuth",
+            ),
+        );
     }
     let name = element(&body, "username").map(unescape).unwrap_or_default();
     let password = element(&body, "password").map(unescape).unwrap_or_default();
@@ -29,7 +46,9 @@ pub(crate) fn login(state: &State, request: &Request, at: Option<usize>, version
     let found = orgs.filter_map(|org| Some((org, check_password(org, &name, &password)?))).next();
     match found {
         Some((org, user)) => (Some(org.number), answer(state, request, org, user, version)),
-        None => (at, fault("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.")),
+        None => {
+            (at, fault("INVALID_LOGIN", "Invalid username, password, security token; or user locked out."))
+        }
     }
 }
 

@@ -2,13 +2,19 @@
 
 use std::io::{self, Write};
 
-use crate::soql::{Cursor, CsvForm};
+use crate::soql::{CsvForm, Cursor};
 
 /// Bytes that are gathered before they are handed on.
 const PIECE: usize = 128 * 1024;
 
-const DELIMITERS: [(&str, u8); 6] =
-    [("BACKQUOTE", b'`'), ("CARET", b'^'), ("COMMA", b','), ("PIPE", b'|'), ("SEMICOLON", b';'), ("TAB", b'\t')];
+const DELIMITERS: [(&str, u8); 6] = [
+    ("BACKQUOTE", b'`'),
+    ("CARET", b'^'),
+    ("COMMA", b','),
+    ("PIPE", b'|'),
+    ("SEMICOLON", b';'),
+    ("TAB", b'\t'),
+];
 
 /// Delimiter and line ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +48,13 @@ impl Format {
 }
 
 /// Writes a page: the header and `most` rows from a position on.
-pub(super) fn write(cursor: &Cursor, from: u64, most: u64, format: Format, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    cursor: &Cursor,
+    from: u64,
+    most: u64,
+    format: Format,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let form = CsvForm { delimiter: format.delimiter, crlf: format.crlf };
     let mut piece = Vec::with_capacity(PIECE + 16 * 1024);
     cursor.write_csv_header(form, &mut piece);

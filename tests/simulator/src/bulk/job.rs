@@ -92,7 +92,10 @@ impl Job {
         match &*self.work.lock().unwrap_or_else(PoisonError::into_inner) {
             Work::Done { cursor, .. } if state == JobState::JobComplete => Ok(cursor.clone()),
             _ => {
-                let message = format!("Results can only be read of a job in the state JobComplete; this one is {}", state.name());
+                let message = format!(
+                    "Results can only be read of a job in the state JobComplete; this one is {}",
+                    state.name()
+                );
                 Err(ApiError::bad("INVALIDJOBSTATE", message))
             }
         }

@@ -33,7 +33,10 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, rest: &[&str]) -> Result<An
             let wish: Wish = serde_json::from_slice(&call.request.body)
                 .map_err(|error| ApiError::bad("JSON_PARSER_ERROR", error.to_string()))?;
             if wish.state != "Aborted" {
-                return Err(ApiError::bad("INVALIDJOB", format!("state can only be set to Aborted, not to {}", wish.state)));
+                return Err(ApiError::bad(
+                    "INVALIDJOB",
+                    format!("state can only be set to Aborted, not to {}", wish.state),
+                ));
             }
             job.abort()?;
             Ok(Answer::ok(&job.short_info()))

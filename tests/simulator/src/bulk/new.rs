@@ -29,13 +29,20 @@ pub(super) fn create(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
     let with_deleted = match wanted.operation.as_str() {
         "query" => false,
         "queryAll" => true,
-        other => return Err(ApiError::bad("INVALIDJOB", format!("operation {other} is not allowed here: query or queryAll"))),
+        other => {
+            return Err(ApiError::bad(
+                "INVALIDJOB",
+                format!("operation {other} is not allowed here: query or queryAll"),
+            ));
+        }
     };
     if wanted.content_type.is_some_and(|kind| kind != "CSV") {
         return Err(ApiError::bad("INVALIDJOB", "contentType can only be CSV"));
     }
     let format = Format::named(wanted.column_delimiter.as_deref(), wanted.line_ending.as_deref())
-        .ok_or_else(|| ApiError::bad("INVALIDJOB", "columnDelimiter or lineEnding is not one of the allowed values"))?;
+        .ok_or_else(|| {
+            ApiError::bad("INVALIDJOB", "columnDelimiter or lineEnding is not one of the allowed values")
+        })?;
     let text = wanted.query.filter(|query| !query.trim().is_empty());
     let text = text.ok_or_else(|| ApiError::bad("INVALIDJOB", "Query cannot be empty"))?;
     refused::by_text(&text)?;

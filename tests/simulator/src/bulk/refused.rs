@@ -6,15 +6,51 @@ use crate::web::ApiError;
 
 /// Objects that are not supported, as clients have found out.
 const UNSUPPORTED: [&str; 46] = [
-    "AcceptedEventRelation", "AccountBrandShare", "AccountFeed", "AssetFeed", "AttachedContentNote", "CaseStatus",
-    "CaseTeamMember", "CaseTeamRole", "CaseTeamTemplate", "CaseTeamTemplateMember", "CaseTeamTemplateRecord",
-    "ChannelProgramLevelShare", "ContentFolderItem", "ContractStatus", "DeclinedEventRelation", "EntityParticle",
-    "EventWhoRelation", "FieldDefinition", "FieldSecurityClassification", "IdeaComment", "KnowledgeArticle",
-    "KnowledgeArticleVersion", "KnowledgeArticleVersionHistory", "KnowledgeArticleViewStat",
-    "KnowledgeArticleVoteStat", "OrderStatus", "PartnerRole", "PicklistValueInfo", "QuoteTemplateRichTextData",
-    "RecentlyViewed", "RelationshipDomain", "RelationshipInfo", "ServiceAppointmentStatus", "ShiftStatus",
-    "SolutionStatus", "TaskPriority", "TaskStatus", "TaskWhoRelation", "UndecidedEventRelation", "UserEntityAccess",
-    "UserFieldAccess", "UserPermissionAccess", "UserRecordAccess", "Vote", "WorkOrderLineItemStatus",
+    "AcceptedEventRelation",
+    "AccountBrandShare",
+    "AccountFeed",
+    "AssetFeed",
+    "AttachedContentNote",
+    "CaseStatus",
+    "CaseTeamMember",
+    "CaseTeamRole",
+    "CaseTeamTemplate",
+    "CaseTeamTemplateMember",
+    "CaseTeamTemplateRecord",
+    "ChannelProgramLevelShare",
+    "ContentFolderItem",
+    "ContractStatus",
+    "DeclinedEventRelation",
+    "EntityParticle",
+    "EventWhoRelation",
+    "FieldDefinition",
+    "FieldSecurityClassification",
+    "IdeaComment",
+    "KnowledgeArticle",
+    "KnowledgeArticleVersion",
+    "KnowledgeArticleVersionHistory",
+    "KnowledgeArticleViewStat",
+    "KnowledgeArticleVoteStat",
+    "OrderStatus",
+    "PartnerRole",
+    "PicklistValueInfo",
+    "QuoteTemplateRichTextData",
+    "RecentlyViewed",
+    "RelationshipDomain",
+    "RelationshipInfo",
+    "ServiceAppointmentStatus",
+    "ShiftStatus",
+    "SolutionStatus",
+    "TaskPriority",
+    "TaskStatus",
+    "TaskWhoRelation",
+    "UndecidedEventRelation",
+    "UserEntityAccess",
+    "UserFieldAccess",
+    "UserPermissionAccess",
+    "UserRecordAccess",
+    "Vote",
+    "WorkOrderLineItemStatus",
     "WorkOrderStatus",
 ];
 
@@ -30,7 +66,9 @@ pub(super) fn by_text(text: &str) -> Result<(), ApiError> {
     let list_ends = words.iter().position(|word| word.eq_ignore_ascii_case("FROM")).unwrap_or(words.len());
     // the first FROM is the inner one, if the list has a query in it
     if words[..list_ends].windows(2).any(|pair| pair[0] == "(" && pair[1].eq_ignore_ascii_case("SELECT")) {
-        return Err(refused("Nested queries are not supported in Bulk Query: parent-to-child sub-queries are not allowed"));
+        return Err(refused(
+            "Nested queries are not supported in Bulk Query: parent-to-child sub-queries are not allowed",
+        ));
     }
     if words[..list_ends].iter().any(|word| word.eq_ignore_ascii_case("TYPEOF")) {
         return Err(refused("TYPEOF is not supported in Bulk Query"));
@@ -65,10 +103,16 @@ pub(super) fn by_plan(plan: &Plan) -> Result<(), ApiError> {
     }
     for column in &plan.columns {
         if column.kind.is_compound() {
-            return Err(refused(format!("Selecting compound data not supported in Bulk Query: {}", column.name)));
+            return Err(refused(format!(
+                "Selecting compound data not supported in Bulk Query: {}",
+                column.name
+            )));
         }
         if column.kind == FieldType::Base64 {
-            return Err(refused(format!("Selecting base64 data not supported in Bulk Query: {}", column.name)));
+            return Err(refused(format!(
+                "Selecting base64 data not supported in Bulk Query: {}",
+                column.name
+            )));
         }
     }
     Ok(())

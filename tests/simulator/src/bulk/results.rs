@@ -33,7 +33,8 @@ pub(super) fn page(state: &State, call: &Call<'_>, job: &Arc<Job>) -> Result<Ans
     let rows = end.saturating_sub(from);
     let next = if end < cursor.total() { state.locators.make(job.id, end) } else { "null".to_owned() };
     let format = job.format;
-    let answer = Answer::stream("text/csv", Box::new(move |out| csv::write(&cursor, from, rows, format, out)));
+    let answer =
+        Answer::stream("text/csv", Box::new(move |out| csv::write(&cursor, from, rows, format, out)));
     Ok(answer.with("sforce-locator", &next).with("sforce-numberofrecords", &rows.to_string()))
 }
 
@@ -45,7 +46,9 @@ pub(super) fn pages(state: &State, call: &Call<'_>, job: &Arc<Job>) -> Result<An
     let mut listed: Vec<Json> = Vec::new();
     let mut at = from;
     while listed.is_empty() || (at < cursor.total() && (listed.len() as u64) < LISTED) {
-        listed.push(json!({"resultUrl": format!("{base}/results?locator={}", state.locators.make(job.id, at))}));
+        listed.push(
+            json!({"resultUrl": format!("{base}/results?locator={}", state.locators.make(job.id, at))}),
+        );
         at += rows;
     }
     let done = at >= cursor.total();
@@ -56,7 +59,8 @@ pub(super) fn pages(state: &State, call: &Call<'_>, job: &Arc<Job>) -> Result<An
 /// The rows of a complete job and the place that the call's locator stands for.
 fn start(state: &State, call: &Call<'_>, job: &Job) -> Result<(Arc<Cursor>, u64), ApiError> {
     if call.version != job.version {
-        let message = format!("The job was created with API version {}; use that one for its results", job.version);
+        let message =
+            format!("The job was created with API version {}; use that one for its results", job.version);
         return Err(ApiError::new(StatusCode::CONFLICT, "API_VERSION_MISMATCH", message));
     }
     let cursor = job.results()?;

@@ -88,7 +88,8 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<A
 fn resources(call: &Call<'_>) -> Json {
     let base = format!("/services/data/v{}", call.version);
     let names = ["jobs", "limits", "query", "queryAll", "sobjects"];
-    let mut map: Map<String, Json> = names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}")))).collect();
+    let mut map: Map<String, Json> =
+        names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}")))).collect();
     let id = format!("{}/id/{}/{}", call.request.base, call.org.org.id(), call.user_id());
     map.insert("identity".to_owned(), json!(id));
     Json::Object(map)
@@ -98,7 +99,8 @@ fn resources(call: &Call<'_>) -> Json {
 fn record_count(call: &Call<'_>) -> Answer {
     let schema = &call.org.org.schema;
     let database = call.org.snapshot();
-    let asked: Option<Vec<&str>> = call.request.parameter("sObjects").map(|list| list.split(',').map(str::trim).collect());
+    let asked: Option<Vec<&str>> =
+        call.request.parameter("sObjects").map(|list| list.split(',').map(str::trim).collect());
     let counts: Vec<Json> = schema
         .objects()
         .iter()

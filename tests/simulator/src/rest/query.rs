@@ -55,7 +55,8 @@ impl Cursors {
     /// The cursor and the size of its pages; only whoever opened it may read on.
     fn find(&self, id: Id, user: &str) -> Option<(Arc<Cursor>, u64)> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = open.by_id.get(&id).filter(|entry| entry.user == user && entry.opened.elapsed() < LIFE)?;
+        let entry =
+            open.by_id.get(&id).filter(|entry| entry.user == user && entry.opened.elapsed() < LIFE)?;
         Some((entry.cursor.clone(), entry.page))
     }
 
@@ -68,7 +69,8 @@ impl Cursors {
 /// The first page.
 pub(super) fn first(call: &Call<'_>, with_deleted: bool) -> Result<Answer, ApiError> {
     let text = call.request.parameter("q").filter(|text| !text.trim().is_empty());
-    let text = text.ok_or_else(|| ApiError::bad("MALFORMED_QUERY", "SOQL statement cannot be empty: parameter q"))?;
+    let text =
+        text.ok_or_else(|| ApiError::bad("MALFORMED_QUERY", "SOQL statement cannot be empty: parameter q"))?;
     let query = soql::parse(text)?;
     let plan = Arc::new(Plan::new(&call.org.org.schema, &call.view, &query)?);
     check_needs(plan.described(), &query)?;
@@ -106,7 +108,8 @@ fn write_page(cursor: &Cursor, version: &str, from: u64, page: u64, id: Option<I
     write_integer(total as i64, &mut out);
     match id.filter(|_| end < total) {
         Some(id) => {
-            let url = format!(",\"done\":false,\"nextRecordsUrl\":\"/services/data/v{version}/query/{id}-{end}\"");
+            let url =
+                format!(",\"done\":false,\"nextRecordsUrl\":\"/services/data/v{version}/query/{id}-{end}\"");
             out.extend_from_slice(url.as_bytes());
         }
         None => out.extend_from_slice(b",\"done\":true"),

@@ -14,12 +14,22 @@ use crate::web::{Answer, ApiError};
 /// Answers below `sobjects/X`.
 pub(super) fn answer(call: &Call<'_>, object: &str, rest: &[&str]) -> Result<Answer, ApiError> {
     let schema = &call.org.org.schema;
-    let number = schema.find(object).filter(|number| call.view.sees_object(*number)).ok_or_else(ApiError::not_found)?;
+    let number = schema
+        .find(object)
+        .filter(|number| call.view.sees_object(*number))
+        .ok_or_else(ApiError::not_found)?;
     match rest {
         [] => {
             let mut describe = schema.describe(number, &call.view, call.version);
             if let Some(describe) = describe.as_object_mut() {
-                let later = ["actionOverrides", "childRelationships", "fields", "namedLayoutInfos", "recordTypeInfos", "supportedScopes"];
+                let later = [
+                    "actionOverrides",
+                    "childRelationships",
+                    "fields",
+                    "namedLayoutInfos",
+                    "recordTypeInfos",
+                    "supportedScopes",
+                ];
                 describe.retain(|key, _| !later.contains(&key.as_str()));
             }
             Ok(Answer::ok(&json!({"objectDescribe": describe, "recentItems": []})))
@@ -48,7 +58,8 @@ fn record(call: &Call<'_>, number: usize, id: &str) -> Result<Answer, ApiError> 
     let fields = match call.request.parameter("fields") {
         Some(fields) => fields.to_owned(),
         None => {
-            let seen = object.fields.iter().enumerate().filter(|(field, _)| call.view.sees_field(number, *field));
+            let seen =
+                object.fields.iter().enumerate().filter(|(field, _)| call.view.sees_field(number, *field));
             seen.map(|(_, field)| field.name.as_str()).collect::<Vec<_>>().join(",")
         }
     };

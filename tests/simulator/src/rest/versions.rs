@@ -9,7 +9,10 @@ use http::StatusCode;
 /// The version named in a path (`v62.0`), if the org answers it.
 pub(crate) fn known<'a>(part: &'a str, settings: &Settings) -> Result<&'a str, ApiError> {
     let version = part.strip_prefix('v').ok_or_else(ApiError::not_found)?;
-    let number = version.strip_suffix(".0").and_then(|number| number.parse::<u16>().ok()).ok_or_else(ApiError::not_found)?;
+    let number = version
+        .strip_suffix(".0")
+        .and_then(|number| number.parse::<u16>().ok())
+        .ok_or_else(ApiError::not_found)?;
     let (oldest, newest) = bounds(&settings.api_versions);
     if number > newest || number == 0 {
         return Err(ApiError::not_found());
@@ -32,7 +35,8 @@ pub(crate) fn list(settings: &Settings) -> Json {
 }
 
 fn bounds(versions: &ApiVersions) -> (u16, u16) {
-    let number = |version: &str| version.split('.').next().and_then(|number| number.parse().ok()).unwrap_or_default();
+    let number =
+        |version: &str| version.split('.').next().and_then(|number| number.parse().ok()).unwrap_or_default();
     (number(&versions.oldest), number(&versions.newest))
 }
 

@@ -47,7 +47,11 @@ pub(super) async fn answer(state: Arc<State>, request: hyper::Request<Incoming>,
     } else {
         match Limited::new(body, LARGEST_BODY).collect().await {
             Err(_) => {
-                let error = ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE", "the body cannot be read");
+                let error = ApiError::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "REQUEST_TOO_LARGE",
+                    "the body cannot be read",
+                );
                 (Handled::new("Unknown", None, error.answer()), false)
             }
             Ok(body) => {
@@ -89,7 +93,9 @@ async fn handle(state: &Arc<State>, request: Request) -> Handled {
         }
         ["services", "oauth2", "revoke"] => Handled::new("TokenRevoke", at, auth::revoke(state, &request)),
         ["services", "oauth2", "userinfo"] => match caller(state, &request) {
-            Some(caller) => Handled::new("UserInfo", Some(caller.org), auth::userinfo(state, &request, caller)),
+            Some(caller) => {
+                Handled::new("UserInfo", Some(caller.org), auth::userinfo(state, &request, caller))
+            }
             None => Handled::new("UserInfo", at, bad_token()),
         },
         ["id", ..] => match caller(state, &request) {
@@ -165,7 +171,9 @@ fn own(state: &State, request: &Request, rest: &[&str]) -> Answer {
         }
         [] if request.method == Method::GET => {
             let orgs: Vec<serde_json::Value> = state.orgs.iter().map(|org| overview(org)).collect();
-            Answer::ok(&json!({"orgs": orgs, "sessions": state.sessions.count(), "requests": state.log.entries().len()}))
+            Answer::ok(
+                &json!({"orgs": orgs, "sessions": state.sessions.count(), "requests": state.log.entries().len()}),
+            )
         }
         _ => ApiError::not_found().answer(),
     }
@@ -174,8 +182,9 @@ fn own(state: &State, request: &Request, rest: &[&str]) -> Answer {
 fn overview(org: &super::OrgState) -> serde_json::Value {
     let database = org.snapshot();
     let objects = org.org.schema.objects().iter().enumerate();
-    let counts: serde_json::Map<String, serde_json::Value> =
-        objects.map(|(number, object)| (object.name.clone(), json!(database.table(number).count(true)))).collect();
+    let counts: serde_json::Map<String, serde_json::Value> = objects
+        .map(|(number, object)| (object.name.clone(), json!(database.table(number).count(true))))
+        .collect();
     json!({
         "id": org.org.id(),
         "name": org.org.settings.name,

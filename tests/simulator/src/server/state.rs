@@ -98,7 +98,8 @@ impl State {
     pub(crate) fn split_path<'a>(&self, path: &'a str) -> (Option<usize>, &'a str) {
         let split = path.strip_prefix("/o/").and_then(|rest| {
             let (id, _) = rest.split_once('/')?;
-            let org = self.orgs.iter().find(|org| org.org.id() == id || org.org.id().get(..15) == Some(id))?;
+            let org =
+                self.orgs.iter().find(|org| org.org.id() == id || org.org.id().get(..15) == Some(id))?;
             Some((Some(org.number), &rest[id.len()..]))
         });
         split.unwrap_or((None, path))

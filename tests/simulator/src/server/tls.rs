@@ -22,7 +22,9 @@ pub(super) struct Prepared {
 pub(super) fn prepare(tls: &Tls) -> Result<Prepared, StartError> {
     match tls {
         Tls::Files { certificate, key } => {
-            let refused = |file: &Path, error: &dyn std::fmt::Display| StartError::Tls(format!("{}: {error}", file.display()));
+            let refused = |file: &Path, error: &dyn std::fmt::Display| {
+                StartError::Tls(format!("{}: {error}", file.display()))
+            };
             let chain = CertificateDer::pem_file_iter(certificate)
                 .and_then(Iterator::collect)
                 .map_err(|error| refused(certificate, &error))?;
@@ -64,7 +66,10 @@ fn make(names: &[String]) -> Result<Made, rcgen::Error> {
     Ok(Made { chain: vec![certificate.der().clone()], key: der.into(), authority })
 }
 
-fn acceptor(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<TlsAcceptor, StartError> {
+fn acceptor(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<TlsAcceptor, StartError> {
     let refused = |error: rustls::Error| StartError::Tls(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)

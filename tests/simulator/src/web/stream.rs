@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use hyper::body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
 use tokio::sync::mpsc;
 
 use super::answer::{Body, Producer};
@@ -33,10 +33,11 @@ pub(super) fn start(producer: Producer, gzip: bool) -> Body {
             let _ = pieces.sender.blocking_send(Err(error));
         }
     });
-    let pieces = futures::stream::unfold(receiver, |mut receiver: mpsc::Receiver<io::Result<Bytes>>| async move {
-        let piece = receiver.recv().await?;
-        Some((piece.map(Frame::data), receiver))
-    });
+    let pieces =
+        futures::stream::unfold(receiver, |mut receiver: mpsc::Receiver<io::Result<Bytes>>| async move {
+            let piece = receiver.recv().await?;
+            Some((piece.map(Frame::data), receiver))
+        });
     StreamBody::new(pieces).boxed_unsync()
 }
 

@@ -75,7 +75,12 @@ pub struct Served {
 
 pub fn directory(files: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    let all = [("org.yaml", ORG), ("schema.yaml", SCHEMA), ("data/Account.csv", ACCOUNTS), ("data/Contact.csv", "Name,AccountId\nAnn,bolt\nBob,\n")];
+    let all = [
+        ("org.yaml", ORG),
+        ("schema.yaml", SCHEMA),
+        ("data/Account.csv", ACCOUNTS),
+        ("data/Contact.csv", "Name,AccountId\nAnn,bolt\nBob,\n"),
+    ];
     for (name, content) in all.iter().chain(files) {
         let path = directory.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -129,7 +134,8 @@ impl Served {
     }
 
     pub async fn send(&self, method: Method, token: &str, path: &str, body: Option<Value>) -> Response {
-        let mut request = self.client.request(method, format!("{}{path}", self.simulator.address)).bearer_auth(token);
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.simulator.address)).bearer_auth(token);
         if let Some(body) = body {
             request = request.json(&body);
         }
