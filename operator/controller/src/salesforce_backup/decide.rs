@@ -115,6 +115,8 @@ pub fn name_taken(observed: &Observed, decided: Decision) -> Decision {
         last_run_time: old.last_run_time.clone(),
         first_run_time: old.first_run_time.clone(),
         last_run_now: old.last_run_now.clone(),
+        last_snapshot: old.last_snapshot.clone(),
+        phase: old.phase.clone(),
         ..decided.status
     };
     let (_, wrong) = read_clock(&observed.backup, &old, observed.now);

@@ -1,12 +1,28 @@
 //! All reads of a pass.
 
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use orgkeep_api::{SalesforceBackup, Snapshot};
+use serde::de::DeserializeOwned;
 
 use super::decide::Observed;
 use super::reference::find;
-use crate::shared::{Context, Doing, Error, Guarded};
+use crate::shared::{Context, Doing, Error, Guarded, apply};
+
+/// The object as it is now, not as the watch last saw it; `None` when it is gone, going, or another of its name.
+pub async fn fresh<K>(object: &K, context: &Context) -> Result<Option<K>, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let namespace = object.namespace().ok_or(Error::Incomplete("namespace"))?;
+    let found = apply::get::<Guarded<K>>(&context.client, &namespace, &object.name_any()).await?;
+    let same = |found: &K| found.uid() == object.uid() && found.meta().deletion_timestamp.is_none();
+    // One that cannot be read any more is handed over by the watch as such.
+    Ok(found.and_then(|found| found.0.ok()).filter(same))
+}
 
 /// Reads what the backup refers to, and its Snapshots: those that it made, and those that users did.
 pub async fn gather(backup: &SalesforceBackup, context: &Context) -> Result<Observed, Error> {

@@ -96,13 +96,21 @@ pub struct Worker {
     pub past_deadline: bool,
     /// Since when it is suspended.
     pub suspended_since: Option<Timestamp>,
+    /// When the newest of its pods was made or ended.
+    pub pods_changed: Option<Timestamp>,
     /// Its uid.
     pub uid: Option<String>,
 }
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { state: WorkerState::Absent, past_deadline: false, suspended_since: None, uid: None }
+        Self {
+            state: WorkerState::Absent,
+            past_deadline: false,
+            suspended_since: None,
+            pods_changed: None,
+            uid: None,
+        }
     }
 }
 
@@ -117,9 +125,18 @@ impl Worker {
             state: observe(job, pods),
             past_deadline: find("Failed").is_some_and(|end| end.reason.as_deref() == Some("DeadlineExceeded")),
             suspended_since: find("Suspended").and_then(|one| Some(one.last_transition_time.as_ref()?.0)),
+            pods_changed: pods.iter().flat_map(changes).max(),
             uid: job.and_then(ResourceExt::uid),
         }
     }
+}
+
+fn changes(pod: &Pod) -> Vec<Timestamp> {
+    let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    let ended = containers.into_iter().flatten().filter_map(|container| {
+        Some(container.state.as_ref()?.terminated.as_ref()?.finished_at.as_ref()?.0)
+    });
+    ended.chain(pod.creation_timestamp().map(|time| time.0)).collect()
 }
 
 /// What is to be done.
@@ -194,7 +211,7 @@ pub fn decide(o: &Observed) -> Decision {
         return Decision { status: old, act: Act::Nothing, outcome: Outcome::Done };
     }
     if phase_of(&o.snapshot).is_some_and(Phase::is_terminal) {
-        return Decision { status: old, act: ending::clean_up(o), outcome: Outcome::Done };
+        return ending::ended(o);
     }
     match &old.run {
         None => pending(o),
@@ -222,10 +239,11 @@ fn pending(o: &Observed) -> Decision {
     start(o, run_id(o), 1, 0)
 }
 
-/// Unique by the object, readable by the time.
+/// Unique by the object, readable by its time; the same whenever it is asked for.
 fn run_id(o: &Observed) -> String {
     let uid = xxh3_64(o.owner.uid.as_bytes());
-    format!("{}-{uid:016x}", o.now.strftime("%Y%m%d-%H%M%S"))
+    let made = o.snapshot.creation_timestamp().map_or(o.now, |time| time.0);
+    format!("{}-{uid:016x}", made.strftime("%Y%m%d-%H%M%S"))
 }
 
 /// Names the Job that is to be made; `calls` were made by those before it.
@@ -267,6 +285,13 @@ fn at_work(o: &Observed, run: &RunStatus) -> Decision {
         }
         WorkerState::Running { .. } => running(o),
         WorkerState::Suspended { pods } => suspended(o, *pods),
+        // What holds it up passes by itself, later than a Job's own patience.
+        WorkerState::Finished { outcome, at }
+            if outcome.phase == Phase::Failed
+                && matches!(outcome.reason, Reason::AllowanceReached | Reason::LineBusy) =>
+        {
+            stopped(o, run, Some(outcome.as_ref()), *at)
+        }
         WorkerState::Finished { outcome, at } => ending::finished(o, outcome, *at),
         WorkerState::Stopped { outcome, at } => stopped(o, run, outcome.as_deref(), *at),
         WorkerState::OutOfMemory { message, .. } => ending::failed(o, Reason::WorkerOutOfMemory, message),
@@ -301,11 +326,12 @@ fn absent(o: &Observed, run: &RunStatus) -> Decision {
     Decision { act: Act::Start, ..wait(o, &says, POLL_SECONDS) }
 }
 
-/// The last time that something was heard of this Job.
+/// The last time that something was heard of this Job: a pod that is made again has its own time to start.
 fn last_sign(o: &Observed, run: &RunStatus, since: Option<Timestamp>) -> Timestamp {
     let progress = o.snapshot.status.as_ref().and_then(|status| status.progress.as_ref());
     let told = progress.and_then(|progress| parse(&progress.updated_at)).filter(|told| *told <= o.now);
-    [parse(&run.started_at), since, told].into_iter().flatten().max().unwrap_or(o.now)
+    let known = [parse(&run.started_at), since, o.worker.pods_changed, told];
+    known.into_iter().flatten().max().unwrap_or(o.now)
 }
 
 fn running(o: &Observed) -> Decision {

@@ -53,7 +53,8 @@ pub(in crate::snapshot) fn observed(setup: Setup) -> Observed {
     }
     let snapshot: Snapshot = serde_json::from_value(json!({
         "apiVersion": "orgkeep.dev/v1alpha1", "kind": "Snapshot",
-        "metadata": {"name": "acme-1", "namespace": "n", "uid": "u1", "generation": 2},
+        "metadata": {"name": "acme-1", "namespace": "n", "uid": "u1", "generation": 2,
+            "creationTimestamp": "2026-05-01T11:58:59Z"},
         "spec": spec, "status": status}))
     .unwrap();
     let backup = json!({"apiVersion": "orgkeep.dev/v1alpha1", "kind": "SalesforceBackup",
@@ -132,7 +133,7 @@ fn a_run_is_written_down_before_it_is_made() {
     assert_eq!(decision.act, Act::Start);
     let run = decision.status.run.as_ref().unwrap();
     assert_eq!((run.job_name.as_str(), run.attempt, run.job_uid.as_str()), ("acme-1-r1", 1, ""));
-    assert!(run.id.starts_with("20260501-120000-"), "{}", run.id);
+    assert!(run.id.starts_with("20260501-115859-"), "{}", run.id);
     assert_eq!(decision.status.phase.as_deref(), Some("Pending"), "no worker reports yet");
     assert_eq!(decision.status.start_time.as_deref(), Some(NOW));
     // The operator was killed before it made the Job: the same is made, under the same id.
@@ -240,6 +241,16 @@ fn row_by_row() {
             "the allowance is used up: much later",
             at_work(stopped(Some(Reason::AllowanceReached), "2026-05-01T11:59:00Z")),
             ("InProgress", "AllowanceReached", Act::Nothing),
+        ),
+        (
+            "the same, said as a failure",
+            at_work(finished(Phase::Failed, Reason::AllowanceReached)),
+            ("InProgress", "AllowanceReached", Act::Nothing),
+        ),
+        (
+            "another run holds the line: soon again",
+            at_work(finished(Phase::Failed, Reason::LineBusy)),
+            ("InProgress", "Pending", Act::Start),
         ),
         (
             "stopped too often",
@@ -371,6 +382,37 @@ fn a_job_that_is_refused_is_tried_again_for_a_while() {
     let end = refused(&late, &decide(&late), &taken).unwrap();
     assert_eq!((end.status.phase.as_deref(), ready(&end.status).1.as_str()), (Some("Failed"), "WorkerNotStarting"));
     assert!(refused(&o, &first, &Error::TimedOut(1)).is_none());
+}
+
+#[test]
+fn a_pod_that_is_made_again_has_its_own_time_to_start() {
+    let mut o = observed(Setup {
+        run: run(1, "job-1", "2026-05-01T09:00:00Z"),
+        ..at_work(waiting(Reason::Pending, "2026-05-01T09:00:00Z"))
+    });
+    assert_eq!(decide(&o).status.phase.as_deref(), Some("Failed"));
+    let pod = crate::shared::testing::pod(
+        "p",
+        "Failed",
+        json!({"terminated": {"exitCode": 1, "finishedAt": "2026-05-01T11:59:00Z"}}),
+    );
+    let pods = [serde_json::from_value(pod).unwrap()];
+    o.worker.pods_changed = Worker::read(None, &pods).pods_changed;
+    assert_eq!(decide(&o).status.phase.as_deref(), Some("InProgress"));
+}
+
+#[test]
+fn an_end_only_takes_note_of_a_later_change() {
+    let mut o = observed(at_work(finished(Phase::Succeeded, Reason::Succeeded)));
+    let first = decide(&o).status;
+    o.snapshot.status = Some(first.clone());
+    o.snapshot.metadata.generation = Some(3);
+    o.snapshot.spec.cancel = true;
+    let mut second = decide(&o).status;
+    assert_eq!((second.observed_generation, second.conditions[0].observed_generation), (Some(3), Some(3)));
+    second.observed_generation = first.observed_generation;
+    second.conditions.clone_from(&first.conditions);
+    assert_eq!(second, first);
 }
 
 #[test]

@@ -112,6 +112,18 @@ fn end(
     Decision { status, act: clean_up(o), outcome: Outcome::Done }
 }
 
+/// The end stays as it was; only that a later change of the spec was seen is put down, because tools wait for
+/// that.
+pub fn ended(o: &Observed) -> Decision {
+    let mut status = o.old();
+    let generation = o.snapshot.metadata.generation;
+    status.observed_generation = generation;
+    for condition in &mut status.conditions {
+        condition.observed_generation = generation;
+    }
+    Decision { status, act: clean_up(o), outcome: Outcome::Done }
+}
+
 /// The description is nobody's any more; a Job that could still go on is deleted.
 pub fn clean_up(o: &Observed) -> Act {
     let over = o.worker.state.is_over() || o.worker.state == WorkerState::Absent;

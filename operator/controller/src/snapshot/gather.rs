@@ -7,6 +7,7 @@ use orgkeep_api::{Snapshot, names};
 use orgkeep_core::run::Phase;
 
 use super::decide::{Observed, References, Worker};
+pub use crate::salesforce_backup::gather::fresh;
 use crate::salesforce_backup::gather::snapshots_of;
 use crate::salesforce_backup::reference::{Found, find};
 use crate::salesforce_backup::{is_active, is_from_catalog, phase_of};
@@ -23,8 +24,10 @@ pub fn needs_nothing(snapshot: &Snapshot, now: Timestamp) -> bool {
     if is_from_catalog(snapshot) {
         return true;
     }
-    let ended = snapshot.status.as_ref().and_then(|status| parse(status.completion_time.as_deref()?));
+    let status = snapshot.status.as_ref();
+    let ended = status.and_then(|status| parse(status.completion_time.as_deref()?));
     phase_of(snapshot).is_some_and(Phase::is_terminal)
+        && status.is_some_and(|status| status.observed_generation == snapshot.metadata.generation)
         && ended.is_none_or(|ended| seconds_between(ended, now) > CLEANED_UP_AFTER)
 }
 
