@@ -48,7 +48,7 @@ fn wanted(vault: &BackupVault, entry: &CatalogEntry, known: &[Guarded<Snapshot>]
         return bare.then(|| Missing { object: shown.clone(), entry: entry.clone() });
     }
     let named = readable().find(|snapshot| snapshot.name_any() == entry.snapshot_name);
-    if named.is_some_and(|snapshot| is_at_work(snapshot)) {
+    if named.is_some_and(is_at_work) {
         // Its own controller is about to say so.
         return None;
     }

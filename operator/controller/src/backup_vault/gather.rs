@@ -45,10 +45,8 @@ pub async fn gather(object: &Arc<BackupVault>, context: &Context) -> Result<Obse
     };
     let looks_at = job.as_ref().and_then(probe::looks_at);
     let worker = observe(job.as_ref(), &pods);
-    let catalog = match looks_at == object.metadata.generation {
-        true => catalog(&worker, &owner, context).await?,
-        false => None,
-    };
+    let current = looks_at == object.metadata.generation;
+    let catalog = if current { catalog(&worker, &owner, context).await? } else { None };
     let last_commit = last_commit(&context.stores, &owner);
     Ok(Observed { object: Arc::clone(object), owner, job_name, worker, looks_at, last_commit, catalog })
 }

@@ -10,7 +10,7 @@ const FIRST: f64 = 1.0;
 /// Longest wait, seconds.
 const LONGEST: f64 = 300.0;
 /// An entry that old is of an object that is gone.
-const FORGET: Duration = Duration::from_secs(3600);
+const FORGET: Duration = Duration::from_hours(1);
 
 /// The wait after so many failures in a row; `jitter` in 0..1 makes it up to a quarter longer.
 pub fn delay(failures: u32, jitter: f64) -> Duration {

@@ -212,6 +212,8 @@ where
     apply::get(&context.client, namespace, name).await
 }
 
+// The queue hands both over by value.
+#[allow(clippy::needless_pass_by_value)]
 fn on_error<R: Reconciler>(object: Arc<Guarded<R::Kind>>, error: &Error, context: Arc<Context>) -> Action {
     let key = key(&object);
     let wait = context.backoff.failed(&key);

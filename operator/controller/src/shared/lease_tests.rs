@@ -131,11 +131,21 @@ fn a_fence_closes_by_itself() {
     assert!(fence.is_open(later()));
 }
 
-#[tokio::test]
+/// Tokio's clock, which a paused test moves.
+fn virtual_clock() -> Timestamp {
+    static START: std::sync::OnceLock<tokio::time::Instant> = std::sync::OnceLock::new();
+    let passed = START.get_or_init(tokio::time::Instant::now).elapsed();
+    clock() + SignedDuration::try_from(passed).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_holder_without_an_api_server_stops_in_time() {
     let (client, _) = testing::client(|_| Some((500, status(500, "InternalError"))));
-    let mut a = Election::new(client, "n", "lease", "a", Arc::new(Fence::new()), Timestamp::now);
-    let began = std::time::Instant::now();
+    let fence = Arc::new(Fence::new());
+    let mut a = Election::new(client, "n", "lease", "a", Arc::clone(&fence), virtual_clock);
+    fence.extend(virtual_clock());
+    let began = tokio::time::Instant::now();
     a.hold().await;
     assert!(began.elapsed() < DURATION, "{:?}", began.elapsed());
+    assert!(!fence.is_open(virtual_clock()));
 }

@@ -20,7 +20,7 @@ pub enum Outcome {
 }
 
 /// How often a blocked object is looked at.
-const BLOCKED: Duration = Duration::from_secs(300);
+const BLOCKED: Duration = Duration::from_mins(5);
 
 impl Outcome {
     /// Wait so many seconds; at least one, so that nothing spins.

@@ -36,6 +36,7 @@ impl Poller {
 
     /// The same, to another port.
     #[cfg(test)]
+    #[must_use]
     pub fn at_port(mut self, port: u16) -> Self {
         self.port = port;
         self
