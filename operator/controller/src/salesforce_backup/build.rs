@@ -22,8 +22,7 @@ pub fn snapshot(backup: &SalesforceBackup, wanted: &Make) -> Snapshot {
         Origin::Schedule => ("schedule", None),
         Origin::RunNow { token } => ("run-now", Some(token.as_str())),
     };
-    let mut annotations =
-        own(&[(labels::SLOT, slot.as_str()), labels::ARGOCD_COMPARE, labels::ARGOCD_SYNC]);
+    let mut annotations = own(&[(labels::SLOT, slot.as_str()), labels::ARGOCD_COMPARE, labels::ARGOCD_SYNC]);
     annotations.extend(token.map(|token| (labels::RUN_NOW.to_owned(), token.to_owned())));
     let spec = SnapshotSpec {
         backup_ref: Some(LocalRef::new(&name)),

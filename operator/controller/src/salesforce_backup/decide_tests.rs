@@ -247,7 +247,10 @@ fn what_is_referred_to_decides_ready() {
         ),
         (
             "changed since",
-            Observed { connection: here(unready(connection(), |v| v["metadata"]["generation"] = json!(2))), ..good() },
+            Observed {
+                connection: here(unready(connection(), |v| v["metadata"]["generation"] = json!(2))),
+                ..good()
+            },
             "ReferenceNotReady",
             false,
         ),
@@ -259,7 +262,10 @@ fn what_is_referred_to_decides_ready() {
         ),
         (
             "read only",
-            Observed { vault: here(unready(vault(), |v| v["spec"]["accessMode"] = json!("ReadOnly"))), ..good() },
+            Observed {
+                vault: here(unready(vault(), |v| v["spec"]["accessMode"] = json!("ReadOnly"))),
+                ..good()
+            },
             "VaultReadOnly",
             true,
         ),
@@ -287,7 +293,10 @@ fn the_status_sums_up_the_snapshots() {
     ];
     let decision = decide(&observed(json!({}), json!({}), all));
     let status = &decision.status;
-    assert_eq!((status.phase.as_deref(), status.last_snapshot.as_deref()), (Some("InProgress"), Some("acme-3")));
+    assert_eq!(
+        (status.phase.as_deref(), status.last_snapshot.as_deref()),
+        (Some("InProgress"), Some("acme-3"))
+    );
     assert_eq!(status.last_success_time.as_deref(), Some("2026-04-29T00:00:00Z"));
     assert_eq!(status.line_id.as_deref(), Some("line-1"));
     assert_eq!(status.objects.as_ref().map(|objects| (objects.total, objects.failed)), Some((7, 1)));
@@ -322,7 +331,8 @@ fn what_this_version_does_not_do_is_said() {
         let found = find(&decision.status.conditions, condition::SCOPE_COVERED).unwrap().clone();
         (found.status, found.reason, found.message)
     };
-    let (status, reason, text) = message(json!({"deletion": {"policy": "Delete"}, "retention": {"keepLast": 3}}));
+    let (status, reason, text) =
+        message(json!({"deletion": {"policy": "Delete"}, "retention": {"keepLast": 3}}));
     assert_eq!((status.as_str(), reason.as_str()), ("False", "NotInThisVersion"));
     for word in ["file contents", "metadata", "search", "retention", "data stays in the vault"] {
         assert!(text.contains(word), "{text}");

@@ -93,7 +93,8 @@ async fn make(context: &Context, snapshot: &Snapshot) -> Result<bool, Error> {
             let old = apply::get::<Guarded<Snapshot>>(&context.client, &namespace, &name).await?;
             // Gone again meanwhile: the next pass sees what is there then.
             let old = old.ok_or(Error::NotOurs { kind: "Snapshot", name })?;
-            let uid = |labels: &std::collections::BTreeMap<String, String>| labels.get(labels::OWNER_UID).cloned();
+            let uid =
+                |labels: &std::collections::BTreeMap<String, String>| labels.get(labels::OWNER_UID).cloned();
             Ok(uid(old.labels()).is_some() && uid(old.labels()) == uid(snapshot.labels()))
         }
         made => made.map(|_| true).doing(|| format!("create Snapshot {namespace}/{name}")),

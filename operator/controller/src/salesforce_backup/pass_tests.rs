@@ -22,7 +22,9 @@ async fn pass(taken: Option<Value>) -> (Result<Outcome, Error>, testing::Asked) 
         let (verb, path) = call.line.split_once(' ').unwrap();
         match (verb, path) {
             ("GET", BACKUP) => Some((200, due())),
-            ("GET", path) if path.ends_with("/salesforceconnections/org") => Some((200, objects::connection())),
+            ("GET", path) if path.ends_with("/salesforceconnections/org") => {
+                Some((200, objects::connection()))
+            }
             ("GET", path) if path.ends_with("/backupvaults/main") => Some((200, objects::vault())),
             ("GET", SNAPSHOTS) => {
                 Some((200, json!({"apiVersion": "v1", "kind": "SnapshotList", "metadata": {}, "items": []})))

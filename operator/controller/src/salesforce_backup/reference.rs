@@ -100,12 +100,7 @@ pub fn vault<'a>(name: &str, found: &'a Found<BackupVault>) -> Result<&'a Backup
     Ok(object)
 }
 
-fn ready(
-    kind: &str,
-    name: &str,
-    generation: Option<i64>,
-    conditions: &[Condition],
-) -> Result<(), Blocked> {
+fn ready(kind: &str, name: &str, generation: Option<i64>, conditions: &[Condition]) -> Result<(), Blocked> {
     let reason = Reason::ReferenceNotReady;
     match condition_of(conditions, condition::READY) {
         None => Err(Blocked::new(reason, &format!("{kind} {name} was not looked at yet"))),

@@ -97,10 +97,20 @@ fn conditions(
         }
         None if spec.schedule.is_some() && spec.suspend => {
             let reason = Reason::Suspended;
-            set.set(condition::READY, State::True, reason, &format!("the schedule is suspended; {}", reason.advice()));
+            set.set(
+                condition::READY,
+                State::True,
+                reason,
+                &format!("the schedule is suspended; {}", reason.advice()),
+            );
         }
         None if spec.schedule.is_some() => {
-            set.set(condition::READY, State::True, Reason::Scheduled, "status.nextRunTime says when it is next due");
+            set.set(
+                condition::READY,
+                State::True,
+                Reason::Scheduled,
+                "status.nextRunTime says when it is next due",
+            );
         }
         None => {
             set.set(
@@ -151,11 +161,19 @@ fn covered(set: &mut ConditionSet<'_>, spec: &SalesforceBackupSpec) {
         (spec.scope.metadata.enabled, "metadata components (scope.metadata)"),
         (spec.search.enabled, "the search index (search)"),
         (spec.retention != Retention::default(), "retention: everything is kept"),
-        (spec.deletion.policy == DeletionPolicy::Delete, "deletion.policy Delete: the data stays in the vault"),
+        (
+            spec.deletion.policy == DeletionPolicy::Delete,
+            "deletion.policy Delete: the data stays in the vault",
+        ),
     ];
     let missing: Vec<&str> = asked.iter().filter(|(asked, _)| *asked).map(|(_, what)| *what).collect();
     if missing.is_empty() {
-        set.set(condition::SCOPE_COVERED, State::True, Reason::Succeeded, "all that spec asks for is carried out");
+        set.set(
+            condition::SCOPE_COVERED,
+            State::True,
+            Reason::Succeeded,
+            "all that spec asks for is carried out",
+        );
     } else {
         let reason = Reason::NotInThisVersion;
         let message =

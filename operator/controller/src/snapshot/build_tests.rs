@@ -30,8 +30,11 @@ fn the_job_of_a_run() {
 
 #[test]
 fn the_job_that_reads_a_record() {
-    let setup = Setup { run: Some(json!({"id": "run-1", "jobName": "acme-1-r1", "jobUid": "job-1",
-        "attempt": 1, "startedAt": "2026-05-01T11:00:00Z"})), ..Setup::default() };
+    let setup = Setup {
+        run: Some(json!({"id": "run-1", "jobName": "acme-1-r1", "jobUid": "job-1",
+        "attempt": 1, "startedAt": "2026-05-01T11:00:00Z"})),
+        ..Setup::default()
+    };
     insta::assert_yaml_snapshot!(parts(setup));
 }
 

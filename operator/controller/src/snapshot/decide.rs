@@ -123,7 +123,8 @@ impl Worker {
         };
         Self {
             state: observe(job, pods),
-            past_deadline: find("Failed").is_some_and(|end| end.reason.as_deref() == Some("DeadlineExceeded")),
+            past_deadline: find("Failed")
+                .is_some_and(|end| end.reason.as_deref() == Some("DeadlineExceeded")),
             suspended_since: find("Suspended").and_then(|one| Some(one.last_transition_time.as_ref()?.0)),
             pods_changed: pods.iter().flat_map(changes).max(),
             uid: job.and_then(ResourceExt::uid),
@@ -133,9 +134,10 @@ impl Worker {
 
 fn changes(pod: &Pod) -> Vec<Timestamp> {
     let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-    let ended = containers.into_iter().flatten().filter_map(|container| {
-        Some(container.state.as_ref()?.terminated.as_ref()?.finished_at.as_ref()?.0)
-    });
+    let ended = containers
+        .into_iter()
+        .flatten()
+        .filter_map(|container| Some(container.state.as_ref()?.terminated.as_ref()?.finished_at.as_ref()?.0));
     ended.chain(pod.creation_timestamp().map(|time| time.0)).collect()
 }
 
@@ -340,8 +342,7 @@ fn running(o: &Observed) -> Decision {
     let old = status.progress.take();
     let new = o.progress.as_ref().map(ProgressStatus::from);
     status.progress = progress::next(old, new);
-    let decision =
-        Decision { status, act: Act::Nothing, outcome: Outcome::wait_seconds(POLL_SECONDS) };
+    let decision = Decision { status, act: Act::Nothing, outcome: Outcome::wait_seconds(POLL_SECONDS) };
     noted(o, decision)
 }
 
@@ -350,7 +351,8 @@ fn suspended(o: &Observed, pods: usize) -> Decision {
         let says = Says::new(Reason::Pending, "the Job is suspended by somebody else".to_owned());
         return noted(o, wait(o, &says, WAIT_SECONDS));
     }
-    let given_up = o.worker.suspended_since.is_some_and(|since| seconds_between(since, o.now) > CANCEL_SECONDS);
+    let given_up =
+        o.worker.suspended_since.is_some_and(|since| seconds_between(since, o.now) > CANCEL_SECONDS);
     match pods {
         0 => ending::canceled(o, "canceled; the worker has ended"),
         _ if given_up => ending::canceled(o, "canceled; its pod does not answer and is deleted"),
@@ -362,12 +364,7 @@ fn suspended(o: &Observed, pods: usize) -> Decision {
 }
 
 /// Stopped with its journal kept: the next Job of the same run goes on, so many times.
-fn stopped(
-    o: &Observed,
-    run: &RunStatus,
-    word: Option<&run::Outcome>,
-    at: Option<Timestamp>,
-) -> Decision {
+fn stopped(o: &Observed, run: &RunStatus, word: Option<&run::Outcome>, at: Option<Timestamp>) -> Decision {
     if o.snapshot.spec.cancel {
         return ending::canceled(o, "canceled; the worker has ended");
     }

@@ -184,7 +184,11 @@ fn row_by_row() {
     let early = |worker| Setup { phase: Some("Pending"), ..at_work(worker) };
     let suspended = |pods| WorkerState::Suspended { pods };
     let rows: Vec<(&str, Setup, Want)> = vec![
-        ("a pod starts", early(waiting(Reason::Pending, "2026-05-01T11:50:00Z")), ("Pending", "Pending", Act::Nothing)),
+        (
+            "a pod starts",
+            early(waiting(Reason::Pending, "2026-05-01T11:50:00Z")),
+            ("Pending", "Pending", Act::Nothing),
+        ),
         (
             "a pod cannot start, and may yet",
             early(waiting(Reason::WorkerNotStarting, "2026-05-01T11:50:00Z")),
@@ -192,7 +196,10 @@ fn row_by_row() {
         ),
         (
             "a pod has not started in time",
-            Setup { run: run(1, "job-1", "2026-05-01T11:45:00Z"), ..early(waiting(Reason::Pending, "2026-05-01T11:45:00Z")) },
+            Setup {
+                run: run(1, "job-1", "2026-05-01T11:45:00Z"),
+                ..early(waiting(Reason::Pending, "2026-05-01T11:45:00Z"))
+            },
             ("Failed", "WorkerNotStarting", KILL),
         ),
         (
@@ -235,8 +242,16 @@ fn row_by_row() {
             at_work(stopped(Some(Reason::Stopped), "2026-05-01T11:59:55Z")),
             ("InProgress", "DeadlineExceeded", Act::Nothing),
         ),
-        ("stopped", at_work(stopped(Some(Reason::Stopped), "2026-05-01T11:59:00Z")), ("InProgress", "Pending", Act::Start)),
-        ("stopped without a word", at_work(stopped(None, "2026-05-01T11:59:00Z")), ("InProgress", "Pending", Act::Start)),
+        (
+            "stopped",
+            at_work(stopped(Some(Reason::Stopped), "2026-05-01T11:59:00Z")),
+            ("InProgress", "Pending", Act::Start),
+        ),
+        (
+            "stopped without a word",
+            at_work(stopped(None, "2026-05-01T11:59:00Z")),
+            ("InProgress", "Pending", Act::Start),
+        ),
         (
             "the allowance is used up: much later",
             at_work(stopped(Some(Reason::AllowanceReached), "2026-05-01T11:59:00Z")),
@@ -282,10 +297,17 @@ fn row_by_row() {
             Setup { record: finished(Phase::Failed, Reason::VaultUnreachable), ..at_work(lost_state()) },
             ("Failed", "WorkerLost", GONE),
         ),
-        ("the reader dies", Setup { record: lost_state(), ..at_work(lost_state()) }, ("Failed", "WorkerLost", GONE)),
+        (
+            "the reader dies",
+            Setup { record: lost_state(), ..at_work(lost_state()) },
+            ("Failed", "WorkerLost", GONE),
+        ),
         (
             "the reader does not start",
-            Setup { record: waiting(Reason::Pending, "2026-05-01T11:40:00Z"), ..at_work(WorkerState::Absent) },
+            Setup {
+                record: waiting(Reason::Pending, "2026-05-01T11:40:00Z"),
+                ..at_work(WorkerState::Absent)
+            },
             ("Failed", "WorkerLost", GONE),
         ),
         ("canceled before it began", canceling(Setup::default()), ("Canceled", "Canceled", GONE)),
@@ -297,7 +319,11 @@ fn row_by_row() {
         ("canceled at work", canceling(at_work(running_state())), ("InProgress", "Canceled", Act::Suspend)),
         ("it stops", canceling(at_work(suspended(1))), ("InProgress", "Canceled", Act::Nothing)),
         ("it has stopped", canceling(at_work(suspended(0))), ("Canceled", "Canceled", KILL)),
-        ("it has stopped in good order", canceling(at_work(stopped(None, NOW))), ("Canceled", "Canceled", GONE)),
+        (
+            "it has stopped in good order",
+            canceling(at_work(stopped(None, NOW))),
+            ("Canceled", "Canceled", GONE),
+        ),
         (
             "the end was faster than the cancel",
             canceling(at_work(finished(Phase::Succeeded, Reason::Succeeded))),
@@ -329,7 +355,8 @@ fn the_next_job_goes_on_with_the_same_run() {
     assert_eq!((run.id.as_str(), run.job_name.as_str(), run.attempt), ("run-1", "acme-1-r2", 2));
     assert_eq!((run.job_uid.as_str(), decision.status.api_calls), ("", Some(7)));
     // Killed by Kubernetes at the deadline: the same.
-    let mut killed = observed(at_work(WorkerState::Lost { message: "x".into(), at: Some(at("2026-05-01T11:59:00Z")) }));
+    let mut killed =
+        observed(at_work(WorkerState::Lost { message: "x".into(), at: Some(at("2026-05-01T11:59:00Z")) }));
     killed.worker.past_deadline = true;
     assert_eq!(decide(&killed).act, Act::Start);
 }
@@ -344,9 +371,8 @@ fn the_outcome_is_copied() {
         size_bytes: 99,
     });
     word.counts = Counts { objects: 9, records: 90, errors: 1, ..Counts::default() };
-    word.failures = (0..30)
-        .map(|n| Failure { object: format!("O{n}"), code: "X".into(), message: "m".into() })
-        .collect();
+    word.failures =
+        (0..30).map(|n| Failure { object: format!("O{n}"), code: "X".into(), message: "m".into() }).collect();
     word.api_calls = 12;
     let worker = WorkerState::Finished { outcome: Box::new(word), at: Some(at("2026-05-01T11:59:00Z")) };
     let progress = json!({"objectsTotal": 9, "objectsDone": 8, "percent": 97, "currentObject": "Task"});
@@ -377,10 +403,17 @@ fn a_job_that_is_refused_is_tried_again_for_a_while() {
     let again = refused(&o, &first, &taken).unwrap();
     assert_eq!(ready(&again.status).1, "WorkerNotStarting");
     assert_eq!(again.outcome, Outcome::wait_seconds(30));
-    let mut late = observed(Setup { phase: Some("Pending"), run: run(1, "", "2026-05-01T11:45:10Z"), ..Setup::default() });
+    let mut late = observed(Setup {
+        phase: Some("Pending"),
+        run: run(1, "", "2026-05-01T11:45:10Z"),
+        ..Setup::default()
+    });
     late.snapshot.status.as_mut().unwrap().conditions = again.status.conditions;
     let end = refused(&late, &decide(&late), &taken).unwrap();
-    assert_eq!((end.status.phase.as_deref(), ready(&end.status).1.as_str()), (Some("Failed"), "WorkerNotStarting"));
+    assert_eq!(
+        (end.status.phase.as_deref(), ready(&end.status).1.as_str()),
+        (Some("Failed"), "WorkerNotStarting")
+    );
     assert!(refused(&o, &first, &Error::TimedOut(1)).is_none());
 }
 
@@ -431,7 +464,9 @@ fn events_are_told_once() {
         o.worker.state = state;
         for _ in 0..2 {
             let new = decide(o).status;
-            told.extend(status::news(o.snapshot.status.as_ref(), &new).map(|note| (note.warning, note.reason)));
+            told.extend(
+                status::news(o.snapshot.status.as_ref(), &new).map(|note| (note.warning, note.reason)),
+            );
             o.snapshot.status = Some(new);
         }
     };

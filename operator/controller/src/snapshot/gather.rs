@@ -68,11 +68,7 @@ pub async fn gather(snapshot: &Snapshot, context: &Context) -> Result<Observed, 
     })
 }
 
-async fn references(
-    snapshot: &Snapshot,
-    context: &Context,
-    namespace: &str,
-) -> Result<References, Error> {
+async fn references(snapshot: &Snapshot, context: &Context, namespace: &str) -> Result<References, Error> {
     let client = &context.client;
     let mut references = References::default();
     let Some(backup_ref) = &snapshot.spec.backup_ref else { return Ok(references) };

@@ -35,16 +35,23 @@ impl Reconciler for Snapshots {
         let (by_backup, by_other) = (controller.store(), controller.store());
         controller
             // A backup's status says it, too, when its connection and vault become ready.
-            .watches(scope.api::<Guarded<SalesforceBackup>>(), any(), move |backup: Guarded<SalesforceBackup>| {
-                active_of(&by_backup, backup.namespace(), &backup.name_any())
-            })
+            .watches(
+                scope.api::<Guarded<SalesforceBackup>>(),
+                any(),
+                move |backup: Guarded<SalesforceBackup>| {
+                    active_of(&by_backup, backup.namespace(), &backup.name_any())
+                },
+            )
             // One that ended lets the next of the same backup begin.
-            .watches(scope.api::<Guarded<Snapshot>>(), any(), move |other: Guarded<Snapshot>| match &other.0 {
-                Ok(other) if !is_active(other) => {
-                    let backup = other.spec.backup_ref.as_ref().map(|backup| backup.name.clone());
-                    backup.map_or_else(Vec::new, |backup| active_of(&by_other, other.namespace(), &backup))
+            .watches(scope.api::<Guarded<Snapshot>>(), any(), move |other: Guarded<Snapshot>| {
+                match &other.0 {
+                    Ok(other) if !is_active(other) => {
+                        let backup = other.spec.backup_ref.as_ref().map(|backup| backup.name.clone());
+                        backup
+                            .map_or_else(Vec::new, |backup| active_of(&by_other, other.namespace(), &backup))
+                    }
+                    _ => Vec::new(),
                 }
-                _ => Vec::new(),
             })
     }
 

@@ -58,7 +58,9 @@ fn answer(cluster: &mut Cluster, call: &Call) -> Option<(u16, Value)> {
         ("GET", path) if path.ends_with("/salesforcebackups/acme") => Some((200, backup())),
         ("GET", path) if path.ends_with("/salesforceconnections/org") => Some((200, others::connection())),
         ("GET", path) if path.ends_with("/backupvaults/main") => Some((200, others::vault())),
-        ("GET", path) if path.ends_with("/snapshots") => Some((200, list("Snapshot", vec![cluster.snapshot.clone()]))),
+        ("GET", path) if path.ends_with("/snapshots") => {
+            Some((200, list("Snapshot", vec![cluster.snapshot.clone()])))
+        }
         ("GET", "/api/v1/namespaces/n/pods") => Some((200, list("Pod", cluster.pods.clone()))),
         ("GET", path) if path == format!("{JOBS}/acme-1-r1") => cluster.job.clone().map(|job| (200, job)),
         ("PATCH", path) if path.starts_with(MAPS) => Some((200, call.body.clone())),
@@ -117,7 +119,10 @@ async fn a_run_from_its_first_pass_to_its_last() {
         ],
         "the run is in the status before it is made"
     );
-    assert_eq!((&bed.status()["phase"], &bed.status()["run"]["jobUid"]), (&json!("Pending"), &json!("job-1")));
+    assert_eq!(
+        (&bed.status()["phase"], &bed.status()["run"]["jobUid"]),
+        (&json!("Pending"), &json!("job-1"))
+    );
     assert!(!lines(&bed.asked).iter().any(|line| line.contains("/secrets")));
     // The watch has not seen it yet: nothing is made twice.
     bed.pass(&seen).await.unwrap();
@@ -145,7 +150,10 @@ async fn a_run_from_its_first_pass_to_its_last() {
     }
     assert_eq!(bed.pass(&seen).await.unwrap(), Outcome::Done);
     let status = bed.status();
-    assert_eq!((&status["phase"], &status["completionTime"]), (&json!("Succeeded"), &json!("2026-05-01T11:59:30Z")));
+    assert_eq!(
+        (&status["phase"], &status["completionTime"]),
+        (&json!("Succeeded"), &json!("2026-05-01T11:59:30Z"))
+    );
     bed.pass(&seen).await.unwrap();
     assert_eq!(bed.writes(), Vec::<String>::new());
 }
