@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a container image (docker-archive tar) from files of this machine; no registry, no docker.
 
-mkimage.py OUT.tar NAME:TAG [--entrypoint JSON] [--env K=V]... [--user UID] [--busybox] [--bin PROGRAM]... [SRC=/DEST]...
+mkimage.py OUT.tar NAME:TAG [SRC=/DEST]... [--entrypoint JSON] [--env K=V]... [--user UID] [--busybox] [--bin PROGRAM]...
 Load it with: ctr -n k8s.io images import OUT.tar
 The same inputs give the same bytes: times and owners are fixed."""
 
