@@ -26,7 +26,7 @@ use crate::shared::{Error, Outcome};
 /// Jobs that follow each other in one run; a name has room for one digit.
 pub const MOST_ATTEMPTS: i32 = 9;
 /// How often a worker is asked.
-const POLL_SECONDS: u64 = 5;
+const POLL_SECONDS: u64 = 3;
 /// How often what is waited for is looked at, besides when it changes.
 const WAIT_SECONDS: u64 = 30;
 /// Pause before the next Job of a run that stopped; doubled with each.

@@ -6,7 +6,7 @@ use orgkeep_api::run_status::ProgressStatus;
 use crate::shared::time::{parse, seconds_between};
 
 /// Two writes of a run's progress are at least so far apart, seconds.
-const APART: u64 = 10;
+const APART: u64 = 5;
 
 /// The progress to show.
 pub fn next(old: Option<ProgressStatus>, new: Option<ProgressStatus>) -> Option<ProgressStatus> {
@@ -46,8 +46,8 @@ mod tests {
     #[test]
     fn news_is_shown_and_seldom() {
         for (old, new, shown) in [
-            (progress(100, 5), progress(105, 9), 5),
-            (progress(100, 5), progress(110, 9), 9),
+            (progress(100, 5), progress(104, 9), 5),
+            (progress(100, 5), progress(105, 9), 9),
             (progress(100, 5), progress(500, 5), 5),
             // Made again, with a clock that is behind.
             (progress(100, 5), progress(90, 0), 0),
