@@ -19,7 +19,9 @@ use crate::ending::Ending;
 /// Chunks of a body between the network and the encoder.
 const CHUNKS_AHEAD: usize = 8;
 /// Bytes of rows that an encoder holds and sorts.
-const BUFFER_BYTES: usize = 40 << 20;
+const BUFFER_BYTES: usize = 24 << 20;
+/// Bytes of cells of a row group: what Parquet holds while it encodes one.
+const GROUP_BYTES: usize = 12 << 20;
 
 /// Rows as REST gives them.
 pub(super) type Rows = Vec<Vec<Option<String>>>;
@@ -131,7 +133,7 @@ fn encode(
     to_vault: &mpsc::Sender<(codec::Part, u64)>,
     count: &dyn Fn(u64),
 ) -> Result<u64, CodecError> {
-    let settings = Settings { buffer_bytes: BUFFER_BYTES, ..Settings::default() };
+    let settings = Settings { buffer_bytes: BUFFER_BYTES, group_bytes: GROUP_BYTES, ..Settings::default() };
     let mut writer = PartWriter::new(schema, key, settings)?;
     let mut any_csv = false;
     while let Some(piece) = chunks.blocking_recv() {

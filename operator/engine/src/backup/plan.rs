@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 /// Rows up to which REST is cheaper than a Bulk job (Salesforce: Bulk is worth it above 2,000 rows).
 const REST_LIMIT: u64 = 2_000;
 /// Bytes of CSV that a Bulk page should have: large enough to amortise the call, small enough to repeat.
-const PAGE_BYTES: u64 = 20 << 20;
+const PAGE_BYTES: u64 = 12 << 20;
 /// Bounds of a Bulk page, rows.
-const PAGE_ROWS: std::ops::RangeInclusive<u64> = 5_000..=100_000;
+const PAGE_ROWS: std::ops::RangeInclusive<u64> = 2_500..=100_000;
 
 /// The way an object is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -177,7 +177,8 @@ impl Shard<'_> {
                 }
             }
         }
-        last.message = cut_to(&format!("begun {BEGINNINGS} times; {}", last.message), 256).to_owned();
+        let message = format!("begun {BEGINNINGS} times; {}", last.message);
+        cut_to(&message, 256).clone_into(&mut last.message);
         Ok(Err(last))
     }
 

@@ -56,6 +56,9 @@ pub(super) fn facts(status: &mut BackupVaultStatus, found: &VaultFacts) {
     status.signing_key = Some(found.signing_key.clone());
     status.snapshots = Some(int(found.snapshots));
     status.bytes = Some(int(found.bytes));
+    if let Some(ready) = status.conditions.iter_mut().find(|made| made.type_ == condition::READY) {
+        ready.message = format!("vault {} holds {} snapshots", found.vault_id, found.snapshots);
+    }
 }
 
 /// A snapshot after its run.
