@@ -12,7 +12,7 @@
 //!
 //! let access = Access { key: Some(Key::parse(text)?), recipients: vec!["age1…".into()], signing_key: None };
 //! let vault = Vault::create_or_open(storage, &access).await?;        // Vault: Clone; key None: encryption disabled
-//! let vault = Vault::open_read_only(storage, &access).await?;        // writes nothing
+//! let vault = Vault::open_read_only(storage, &access).await?;        // writes nothing; without a key: to verify
 //! vault.id(), vault.signing_key(), vault.facts().await? -> VaultFacts
 //! vault.catalog(keep).await? -> Vec<Manifest>             // the newest `keep` of each line
 //!

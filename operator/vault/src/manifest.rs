@@ -187,7 +187,7 @@ impl Manifest {
     /// Signs it; the bytes to store.
     pub(crate) fn sign(&mut self, keys: &Keyring) -> Result<Vec<u8>> {
         self.signature.clear();
-        self.signature = keys.sign(&[DOMAIN, &canonical::to_vec(self)?].concat());
+        self.signature = keys.sign(&[DOMAIN, &canonical::to_vec(self)?].concat())?;
         let bytes = canonical::to_vec(self)?;
         self.digest = digest::named(&bytes);
         Ok(bytes)

@@ -77,7 +77,8 @@ impl Vault {
         Err(StorageError::new(StorageErrorKind::Unreachable, VAULT, "others keep changing it").into())
     }
 
-    /// Opens the vault there, and writes nothing.
+    /// Opens the vault there, and writes nothing. Without a key an encrypted vault can be listed and verified by
+    /// signatures and digests; what needs the key says `WrongKey` then.
     pub async fn open_read_only(storage: Arc<dyn Storage>, access: &Access) -> Result<Self> {
         let Some((bytes, _)) = storage.read_mutable(VAULT).await? else {
             return Err(VaultError::NoVault(storage.describe()));
@@ -116,7 +117,7 @@ impl Vault {
             vault_id,
             created_at: now(),
             encryption: if access.key.is_some() { ENCRYPTED } else { CLEAR }.to_owned(),
-            signing_key: keys.public(),
+            signing_key: keys.public().unwrap_or_default(),
             signing_key_private,
             recipients,
         };
@@ -156,15 +157,22 @@ impl Vault {
                 unwrap_root(&document.recipients, &document.vault_id, key)?
                     .ok_or_else(|| wrong("it is none of the vault's recipients"))?,
             ),
-            (None, ENCRYPTED) => return Err(wrong("the vault is encrypted, and no key was given")),
+            (None, ENCRYPTED) if writable => {
+                return Err(wrong("the vault is encrypted, and no key was given"));
+            }
+            (None, ENCRYPTED) => None,
             (Some(_), CLEAR) => return Err(wrong("the vault was made without encryption")),
             (_, other) => {
                 return Err(VaultError::corrupted(VAULT, format!("encryption {other:?} is unknown")));
             }
         };
-        let keys = Keyring::open(&document.vault_id, root, &document.signing_key_private)?
-            .ok_or_else(|| VaultError::corrupted(VAULT, "its signing key does not open"))?;
-        if keys.public() != document.signing_key {
+        let keys = if root.is_none() && document.encryption == ENCRYPTED {
+            Keyring::without_key(&document.vault_id)
+        } else {
+            Keyring::open(&document.vault_id, root, &document.signing_key_private)?
+                .ok_or_else(|| VaultError::corrupted(VAULT, "its signing key does not open"))?
+        };
+        if keys.public().is_some_and(|public| public != document.signing_key) {
             return Err(VaultError::corrupted(VAULT, "the halves of its signing key do not belong together"));
         }
         if let Some(pinned) = &access.signing_key
@@ -204,7 +212,12 @@ impl Vault {
 
     /// Whether what is written is encrypted.
     pub fn is_encrypted(&self) -> bool {
-        self.0.keys.root().is_some()
+        self.0.keys.root().is_some() || !self.can_open()
+    }
+
+    /// Whether rows can be read: false where an encrypted vault was opened without a key.
+    pub fn can_open(&self) -> bool {
+        self.0.keys.can_open()
     }
 
     /// The storage below.

@@ -123,6 +123,24 @@ async fn only_its_keys_open_a_vault_and_others_write_nothing() {
 }
 
 #[tokio::test]
+async fn an_auditor_needs_no_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = volume(dir.path()).await;
+    let vault = Vault::create_or_open(Arc::clone(&storage), &access()).await.unwrap();
+    let line = vault.create_line(&owner(), &org()).await.unwrap();
+    let committed = snapshot(&line, "run", 1).await;
+    let auditor = Vault::open_read_only(storage, &Access::default()).await.unwrap();
+    assert!(auditor.is_encrypted() && !auditor.can_open());
+    let full = verify::Options { full: true, ..Default::default() };
+    let report = verify::verify(&auditor, &full).await.unwrap();
+    assert_eq!((report.problems.as_slice(), report.files, report.rows), (&[][..], 2, 0));
+    let error = auditor.rows(&committed.manifest, "Account", None).await.err().unwrap();
+    assert_eq!(error.reason(), Reason::WrongEncryptionKey);
+    flip(&find(dir.path(), ".parquet"), 100);
+    assert_eq!(verify::verify(&auditor, &full).await.unwrap().problems.len(), 1);
+}
+
+#[tokio::test]
 async fn a_vault_without_encryption_is_one_on_purpose() {
     let dir = tempfile::tempdir().unwrap();
     let storage = volume(dir.path()).await;

@@ -13,7 +13,8 @@ use crate::error::{Result, VaultError};
 pub(crate) struct Keyring {
     vault_id: String,
     root: Option<Secret>,
-    signer: Ed25519KeyPair,
+    /// None for who has no key and only looks.
+    signer: Option<Ed25519KeyPair>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -30,7 +31,7 @@ impl Keyring {
             Some(root) => seal(&derive(root.as_ref(), vault_id, "signing key")?, vault_id, seed.as_ref())?,
             None => BASE64.encode(seed.as_slice()),
         };
-        Ok((Self { vault_id: vault_id.to_owned(), root, signer: signer(&seed)? }, stored))
+        Ok((Self { vault_id: vault_id.to_owned(), root, signer: Some(signer(&seed)?) }, stored))
     }
 
     /// Keys of a vault that exists; `None` if the private signing key does not open.
@@ -44,19 +45,30 @@ impl Keyring {
                 .map(Zeroizing::new),
         };
         let Some(seed) = seed else { return Ok(None) };
-        Ok(Some(Self { vault_id: vault_id.to_owned(), root, signer: signer(&seed)? }))
+        Ok(Some(Self { vault_id: vault_id.to_owned(), root, signer: Some(signer(&seed)?) }))
+    }
+
+    /// For who has no key: manifests and states can be read and checked, rows cannot.
+    pub(crate) fn without_key(vault_id: &str) -> Self {
+        Self { vault_id: vault_id.to_owned(), root: None, signer: None }
+    }
+
+    /// Whether what was written with the vault's keys can be opened.
+    pub(crate) fn can_open(&self) -> bool {
+        self.signer.is_some()
     }
 
     pub(crate) fn root(&self) -> Option<&Secret> {
         self.root.as_ref()
     }
 
-    pub(crate) fn public(&self) -> String {
-        BASE64.encode(self.signer.public_key().as_ref())
+    pub(crate) fn public(&self) -> Option<String> {
+        self.signer.as_ref().map(|signer| BASE64.encode(signer.public_key().as_ref()))
     }
 
-    pub(crate) fn sign(&self, bytes: &[u8]) -> String {
-        BASE64.encode(self.signer.sign(bytes).as_ref())
+    pub(crate) fn sign(&self, bytes: &[u8]) -> Result<String> {
+        let signer = self.signer.as_ref().ok_or(VaultError::ReadOnly)?;
+        Ok(BASE64.encode(signer.sign(bytes).as_ref()))
     }
 
     /// A new data key.
@@ -79,6 +91,10 @@ impl Keyring {
                     .ok_or_else(|| VaultError::corrupted(file, "its data key does not open"))?,
             ),
             (Some(_), true) => return Err(VaultError::corrupted(file, "it names no data key")),
+            (None, false) if !self.can_open() => {
+                let why = "the vault is encrypted, and no key was given".to_owned();
+                return Err(VaultError::WrongKey { vault: self.vault_id.clone(), why });
+            }
             (None, false) => return Err(VaultError::corrupted(file, "encrypted, in a vault without encryption")),
         };
         Ok(DataKey { secret, wrapped: wrapped.to_owned(), vault_id: self.vault_id.clone() })

@@ -1,7 +1,7 @@
 //! Verifying a vault: whether what is stored is what was written, each problem with the snapshots it touches.
 //!
 //! Quick: signatures, the chain of parents, states by their digests, every file by its size in the listing. Full:
-//! besides, every byte by its SHA-256, every part decrypted and its rows counted.
+//! besides, every byte by its SHA-256 and, with a key, every part decrypted, every row held against its hash.
 
 mod files;
 mod lines;
