@@ -1,7 +1,7 @@
 #!/bin/bash
 # The tests. Without arguments all that CI runs; with names of suites just those. Each installs what it needs below
 # ~/.cache/orgkeep; a table at the end says what passed.
-#   run.sh [unit|chart|cluster|interop|bench]...
+#   run.sh [lint|unit|chart|cluster|interop|bench]...
 set -uo pipefail
 # shellcheck source=tests/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -21,7 +21,7 @@ step() { # NAME CMD...
   [ "$word" = passed ]
 }
 
-# --- unit: format, lints, tests of all crates, what is generated, licences
+# --- lint and unit: format, lints; tests of all crates, what is generated, licences
 
 deny() {
   local python
@@ -34,10 +34,14 @@ tests_of_crates() {
   nice tests/s3.sh cargo test --locked --workspace
 }
 
+lint() {
+  need_rust || return 1
+  step "lint: format" cargo fmt --all --check
+  step "lint: clippy" nice cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+}
+
 unit() {
   need_rust || return 1
-  step "unit: format" cargo fmt --all --check
-  step "unit: clippy" nice cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
   step "unit: tests" tests_of_crates
   step "unit: generated files" cargo xtask check
   step "unit: cargo deny" deny
@@ -80,7 +84,7 @@ suites=("$@")
 [ $# -gt 0 ] || suites=("${default[@]}")
 for suite in "${suites[@]}"; do
   case $suite in
-    unit|chart|cluster|interop|bench) ;;
+    lint|unit|chart|cluster|interop|bench) ;;
     *) sed -n '2,4p' "$0" >&2; exit 2 ;;
   esac
 done

@@ -116,7 +116,7 @@ follow() {
     [ "$line" = "$last" ] || echo "   $line"
     last=$line
     # pods are gone soon after their end: noted while they are there
-    pods=$(printf '%s\n%s' "$pods" "$(k get pods -l app.kubernetes.io/component=worker --no-headers -o custom-columns=P:.metadata.name,J:'.metadata.labels.orgkeep\.dev/owner-kind' 2>/dev/null)" | sort -u)
+    pods=$(printf '%s\n%s' "$pods" "$(k get pods -l app.kubernetes.io/component=worker --no-headers -o custom-columns=P:.metadata.name,J:'.metadata.labels.orgkeep\.dev/owner-kind' 2>/dev/null)" | tr -s ' ' | sort -u)
     case ${phase:-} in Succeeded|PartiallySucceeded|Failed|Canceled) break ;; esac
     sleep 0.5
   done
