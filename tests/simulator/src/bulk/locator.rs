@@ -22,7 +22,7 @@ impl Locators {
     /// The locator of a row of a job's results.
     pub(super) fn make(&self, job: Id, row: u64) -> String {
         let check = self.check(job, row);
-        let hidden = row ^ self.mask(&check);
+        let hidden = row ^ self.mask(check);
         let mut bytes = check.to_vec();
         bytes.extend_from_slice(&hidden.to_be_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
@@ -32,7 +32,7 @@ impl Locators {
     pub(super) fn read(&self, job: Id, locator: &str) -> Option<u64> {
         let bytes = URL_SAFE_NO_PAD.decode(locator).ok()?;
         let (check, hidden) = bytes.split_first_chunk::<7>()?;
-        let row = u64::from_be_bytes(hidden.try_into().ok()?) ^ self.mask(check);
+        let row = u64::from_be_bytes(hidden.try_into().ok()?) ^ self.mask(*check);
         (self.check(job, row) == *check).then_some(row)
     }
 
@@ -43,9 +43,9 @@ impl Locators {
         check
     }
 
-    fn mask(&self, check: &[u8; 7]) -> u64 {
+    fn mask(&self, check: [u8; 7]) -> u64 {
         let mut mask = [0; 8];
-        mask.copy_from_slice(&hmac::sign(&self.0, check).as_ref()[..8]);
+        mask.copy_from_slice(&hmac::sign(&self.0, &check).as_ref()[..8]);
         u64::from_be_bytes(mask)
     }
 }
