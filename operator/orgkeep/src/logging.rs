@@ -1,5 +1,7 @@
 //! Logs: JSON lines in the cluster, text for a person elsewhere; always on standard error.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Command;
@@ -13,6 +15,6 @@ pub(crate) fn start(command: &Command) {
     if in_cluster {
         subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
     } else {
-        subscriber.without_time().with_target(false).init();
+        subscriber.without_time().with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
     }
 }
