@@ -69,7 +69,7 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
 pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<Answer, ApiError> {
     match parts {
         ["jobs", "query", rest @ ..] => return bulk::answer(state, call, rest),
-        [] | ["limits", ..] | ["query" | "queryAll", ..] | ["sobjects", ..] => call.only(&Method::GET)?,
+        [] | ["limits" | "query" | "queryAll" | "sobjects", ..] => call.only(&Method::GET)?,
         _ => return Err(ApiError::not_found()),
     }
     match parts {

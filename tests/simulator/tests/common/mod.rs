@@ -10,7 +10,7 @@ use reqwest::{Client, ClientBuilder, Method, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub const ORG: &str = r#"
+pub const ORG: &str = r"
 name: Acme
 limits: {dailyApiRequests: 100000}
 users:
@@ -21,7 +21,7 @@ connectedApps:
   - {clientId: app, clientSecret: app-secret, flows: [ClientCredentials, JwtBearer, RefreshToken, Password], runAs: admin@acme.example, certificate: app.crt}
   - {clientId: rotating, clientSecret: app-secret, flows: [RefreshToken, Password], rotateRefreshTokens: true}
   - {clientId: none, clientSecret: app-secret}
-"#;
+";
 
 pub const SCHEMA: &str = r"
 objects:
