@@ -34,7 +34,9 @@ impl Ending {
 
     /// A stop because the worker was asked to.
     pub(crate) fn stopped() -> Self {
-        Self::Stopped { message: "stopped when asked to; the next worker goes on from the journal".to_owned() }
+        Self::Stopped {
+            message: "stopped when asked to; the next worker goes on from the journal".to_owned(),
+        }
     }
 
     /// The outcome, with what to do about it.

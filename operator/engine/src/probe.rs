@@ -15,7 +15,8 @@ const CALLS_IN_FLIGHT: u32 = 2;
 
 /// Signs in and asks what the user may do.
 pub(crate) async fn connection(task: &ProbeConnectionTask, context: &Context) -> Outcome {
-    let connected = connect::connect(&task.connection, CALLS_IN_FLIGHT, task.org_id.as_deref(), context).await;
+    let connected =
+        connect::connect(&task.connection, CALLS_IN_FLIGHT, task.org_id.as_deref(), context).await;
     let client = match connected {
         Ok(client) => client,
         Err(ending) => return ending.outcome(),
@@ -24,7 +25,11 @@ pub(crate) async fn connection(task: &ProbeConnectionTask, context: &Context) ->
     let mut outcome = match client.permissions().await {
         Err(error) => Ending::from(error).outcome(),
         Ok(permissions) => match permissions.missing().as_slice() {
-            [] => Outcome::new(Phase::Succeeded, Reason::Connected, format!("signed in to {} ({})", org.name, org.id)),
+            [] => Outcome::new(
+                Phase::Succeeded,
+                Reason::Connected,
+                format!("signed in to {} ({})", org.name, org.id),
+            ),
             missing => Outcome::new(
                 Phase::Failed,
                 Reason::PermissionsMissing,

@@ -60,7 +60,8 @@ impl Tracker {
     /// The state at this moment.
     pub fn snapshot(&self) -> Progress {
         let inner = &*self.0;
-        let (done, total) = (inner.objects_done.load(Ordering::Relaxed), inner.objects_total.load(Ordering::Relaxed));
+        let (done, total) =
+            (inner.objects_done.load(Ordering::Relaxed), inner.objects_total.load(Ordering::Relaxed));
         let (records, expected) =
             (inner.records.load(Ordering::Relaxed), inner.records_expected.load(Ordering::Relaxed));
         Progress {

@@ -20,7 +20,11 @@ pub(crate) async fn read(task: &ReadRecordTask, context: &Context) -> Outcome {
         Ok(None) => Outcome::new(
             Phase::Failed,
             Reason::WorkerLost,
-            format!("the worker vanished and left no record of run {}; {}", task.run_id, Reason::WorkerLost.advice()),
+            format!(
+                "the worker vanished and left no record of run {}; {}",
+                task.run_id,
+                Reason::WorkerLost.advice()
+            ),
         ),
         Err(error) => Ending::from(error).outcome(),
     }

@@ -37,13 +37,15 @@ async fn find(task: &BackupTask, vault: &Vault, prefix: &str) -> Result<Option<S
     let Some(newest) = runs.into_iter().max() else { return Ok(None) };
     let run = line.run(&newest)?;
     let Some(plan) = run.plan::<Value>().await? else { return Ok(None) };
-    let read_from = plan.get("readFrom").and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
+    let read_from =
+        plan.get("readFrom").and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
     let fresh = read_from.is_some_and(|from| Timestamp::now().duration_since(from) < FRESH);
     if !fresh || run.committed().await?.is_some() {
         return Ok(None);
     }
-    let over = run.record().await?.is_some_and(|outcome| {
-        outcome.phase != Phase::Failed || outcome.reason.is_configuration()
-    });
+    let over = run
+        .record()
+        .await?
+        .is_some_and(|outcome| outcome.phase != Phase::Failed || outcome.reason.is_configuration());
     Ok((!over).then_some(newest))
 }

@@ -86,7 +86,11 @@ impl SecretSource for MountedSecrets {
                 if present.is_empty() {
                     Err(SecretError::NotFound { name: name.into() })
                 } else {
-                    Err(SecretError::KeyNotFound { name: name.into(), key: key.into(), present: present.join(", ") })
+                    Err(SecretError::KeyNotFound {
+                        name: name.into(),
+                        key: key.into(),
+                        present: present.join(", "),
+                    })
                 }
             }
             Err(error) => {

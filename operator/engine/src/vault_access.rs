@@ -69,7 +69,8 @@ fn s3_options(s3: &S3, secrets: &dyn SecretSource) -> Result<S3Options, Ending> 
             },
         }),
     };
-    let ca_bundle = s3.ca_bundle_ref.as_ref().map(|bundle| secrets.config(&bundle.name, &bundle.key)).transpose()?;
+    let ca_bundle =
+        s3.ca_bundle_ref.as_ref().map(|bundle| secrets.config(&bundle.name, &bundle.key)).transpose()?;
     Ok(S3Options {
         bucket: s3.bucket.clone(),
         prefix: s3.prefix.clone(),
@@ -81,7 +82,11 @@ fn s3_options(s3: &S3, secrets: &dyn SecretSource) -> Result<S3Options, Ending> 
     })
 }
 
-fn access(spec: &BackupVaultSpec, signing_key: Option<&str>, secrets: &dyn SecretSource) -> Result<Access, Ending> {
+fn access(
+    spec: &BackupVaultSpec,
+    signing_key: Option<&str>,
+    secrets: &dyn SecretSource,
+) -> Result<Access, Ending> {
     let key = match &spec.encryption.key_secret_ref {
         None => None,
         Some(secret) => Some(Key::parse(trimmed(secrets, &secret.name, &secret.key)?.expose_secret())?),

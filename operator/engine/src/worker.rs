@@ -124,6 +124,11 @@ mod tests {
         let refused = read_job(file.path()).unwrap_err();
         assert_eq!(refused.phase, Phase::Failed);
         assert!(refused.message.contains("cannot be used"), "{}", refused.message);
-        assert!(read_job(Path::new("/nonexistent/job.json")).unwrap_err().message.contains("/nonexistent/job.json"));
+        assert!(
+            read_job(Path::new("/nonexistent/job.json"))
+                .unwrap_err()
+                .message
+                .contains("/nonexistent/job.json")
+        );
     }
 }

@@ -50,7 +50,9 @@ fn assert_succeeded(outcome: &Outcome) {
     assert!(outcome.completeness.proven);
     assert_eq!((outcome.counts.records, outcome.counts.objects), (44_610, 4));
     assert_eq!(outcome.completeness.expected, 44_610);
-    assert!(outcome.snapshot.as_ref().is_some_and(|snapshot| snapshot.manifest_digest.starts_with("sha256:")));
+    assert!(
+        outcome.snapshot.as_ref().is_some_and(|snapshot| snapshot.manifest_digest.starts_with("sha256:"))
+    );
     assert!(outcome.to_message().len() <= 4096);
 }
 
@@ -168,7 +170,10 @@ async fn what_does_not_balance_or_cannot_be_read_is_named() {
     assert_eq!((outcome.phase, outcome.reason), (Phase::PartiallySucceeded, Reason::ObjectsIncomplete));
     let mut named: Vec<_> = outcome.failures.iter().map(|f| (f.object.as_str(), f.code.as_str())).collect();
     named.sort_unstable();
-    assert_eq!(named, [("Contact", "Unproven"), ("Nope__c", "ObjectNotFound"), ("Secret__c", "INVALID_FIELD")]);
+    assert_eq!(
+        named,
+        [("Contact", "Unproven"), ("Nope__c", "ObjectNotFound"), ("Secret__c", "INVALID_FIELD")]
+    );
     assert_eq!(outcome.counts.errors, 3);
     assert!(!outcome.completeness.proven);
     assert_eq!(bed.rows("Account").await.len(), 3_000);
@@ -229,5 +234,8 @@ async fn what_is_wrong_has_a_reason() {
         reason(&|task| task.vault.access_mode = orgkeep_api::backup_vault::AccessMode::ReadOnly).await,
         (Phase::Failed, Reason::VaultReadOnly)
     );
-    assert_eq!(reason(&|task| task.line_id = Some("l-none".into())).await, (Phase::Failed, Reason::ReferenceNotFound));
+    assert_eq!(
+        reason(&|task| task.line_id = Some("l-none".into())).await,
+        (Phase::Failed, Reason::ReferenceNotFound)
+    );
 }

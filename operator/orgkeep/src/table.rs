@@ -6,7 +6,12 @@ pub(crate) fn render(headings: &[&str], rows: &[Vec<String>]) -> String {
         .iter()
         .enumerate()
         .map(|(column, heading)| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0).max(heading.len())
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+                .max(heading.len())
         })
         .collect();
     let mut out = String::new();
@@ -57,7 +62,10 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let table = render(&["NAME", "ROWS"], &[vec!["Account".into(), "12".into()], vec!["Ünit".into(), "3".into()]]);
+        let table = render(
+            &["NAME", "ROWS"],
+            &[vec!["Account".into(), "12".into()], vec!["Ünit".into(), "3".into()]],
+        );
         assert_eq!(table, "NAME      ROWS\nAccount   12\nÜnit      3\n");
     }
 

@@ -83,7 +83,8 @@ async fn a_folder_of_yaml_becomes_a_snapshot_that_reads_back() {
     let ran = orgkeep(folder, &["run", "-f", ".", "-o", "json"]).await;
     assert!(ran.status.success(), "{}{}", text(&ran.stdout), text(&ran.stderr));
     let list: Value = serde_json::from_slice(&ran.stdout).unwrap();
-    let kinds: Vec<&str> = list["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        list["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["SalesforceConnection", "BackupVault", "SalesforceBackup", "Snapshot"]);
     let snapshot = &list["items"][3];
     assert_eq!(snapshot["status"]["phase"], "Succeeded");
@@ -154,8 +155,11 @@ async fn what_is_wrong_is_said_and_fails() {
     let said = text(&ran.stderr);
     assert!(said.contains("Nope__c ObjectNotFound") && said.contains("Contact Unproven"), "{said}");
 
-    std::fs::write(folder.join("more.yaml"), "kind: Snapshot\napiVersion: orgkeep.dev/v1alpha1\nmetadata: {name: x}\nspec: {}\n")
-        .unwrap();
+    std::fs::write(
+        folder.join("more.yaml"),
+        "kind: Snapshot\napiVersion: orgkeep.dev/v1alpha1\nmetadata: {name: x}\nspec: {}\n",
+    )
+    .unwrap();
     let refused = orgkeep(folder, &["run", "-f", "."]).await;
     assert!(!refused.status.success());
     assert!(text(&refused.stderr).contains("more.yaml: Snapshot x"), "{}", text(&refused.stderr));

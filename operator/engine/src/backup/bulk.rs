@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
+use super::Work;
 use super::encode::{self, CsvError};
 use super::plan::{Door, page_rows};
 use super::shard::{Beginning, Captured, Shard, Trouble, first, selection};
-use super::Work;
 use crate::ending::Ending;
 
 /// Times that one page is asked for when its body breaks off.
@@ -27,7 +27,11 @@ struct PageFacts {
 }
 
 /// Reads the object: the journal's pages first, then what the job has beyond them.
-pub(super) async fn read(shard: &Shard<'_>, beginning: u64, journal: Vec<PageEntry>) -> Result<Captured, Trouble> {
+pub(super) async fn read(
+    shard: &Shard<'_>,
+    beginning: u64,
+    journal: Vec<PageEntry>,
+) -> Result<Captured, Trouble> {
     let (job, resumed) = job(shard, beginning, &journal).await?;
     let result = pages(shard, beginning, &journal, &job).await;
     match result {
@@ -46,11 +50,17 @@ async fn job(shard: &Shard<'_>, beginning: u64, journal: &[PageEntry]) -> Result
         Some(client.resume_query_job(id, shard.name(), version))
     };
     if let Some(job) = first(journal).as_ref().and_then(resume) {
-        tracing::info!(object = shard.name(), job = job.id(), pages = journal.len() - 1, "goes on with a job");
+        tracing::info!(
+            object = shard.name(),
+            job = job.id(),
+            pages = journal.len() - 1,
+            "goes on with a job"
+        );
         return Ok((job, true));
     }
     let (select, all) = selection(&shard.object.schema);
-    let made = client.create_query_job(&select, all).await.map_err(|error| Trouble::of(shard.name(), error))?;
+    let made =
+        client.create_query_job(&select, all).await.map_err(|error| Trouble::of(shard.name(), error))?;
     let how = Beginning {
         door: Door::Bulk,
         job: Some(made.id().to_owned()),
@@ -98,7 +108,8 @@ async fn pages(
             continue;
         }
         let locator = walk.locator.clone();
-        let page = job.page(locator.as_deref(), rows).await.map_err(|error| Trouble::of(shard.name(), error))?;
+        let page =
+            job.page(locator.as_deref(), rows).await.map_err(|error| Trouble::of(shard.name(), error))?;
         walk.locator.clone_from(&page.next);
         walk.finished = page.next.is_none();
         let one = OnePage {
@@ -201,11 +212,16 @@ impl OnePage {
                 Ok(written) => {
                     let announced = announced.unwrap_or(written.decoded);
                     let facts = serde_json::to_value(PageFacts { announced, next }).unwrap_or_default();
-                    let entry =
-                        PageEntry { page: self.page, parts: written.parts, rows: written.decoded, facts, ..PageEntry::default() };
+                    let entry = PageEntry {
+                        page: self.page,
+                        parts: written.parts,
+                        rows: written.decoded,
+                        facts,
+                        ..PageEntry::default()
+                    };
                     let counts = self.work.attempt.note_page(&name, entry).await?;
-                    let announced =
-                        serde_json::from_value::<PageFacts>(counts.facts).map_or(announced, |facts| facts.announced);
+                    let announced = serde_json::from_value::<PageFacts>(counts.facts)
+                        .map_or(announced, |facts| facts.announced);
                     drop(place);
                     return Ok((self.number, counts.parts, announced, counts.rows));
                 }

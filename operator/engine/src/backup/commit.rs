@@ -73,7 +73,11 @@ async fn states(ready: &Ready) -> Result<Vec<ObjectEntry>, Ending> {
 }
 
 /// What the manifest says of an object; its state is written here.
-async fn entry(attempt: &Attempt, object: &PlannedObject, record: &ShardRecord) -> Result<ObjectEntry, Ending> {
+async fn entry(
+    attempt: &Attempt,
+    object: &PlannedObject,
+    record: &ShardRecord,
+) -> Result<ObjectEntry, Ending> {
     let name = record.object.as_str();
     if let Some(failure) = &record.failure {
         return Ok(ObjectEntry::failed(name, failure.clone()));
@@ -138,15 +142,16 @@ fn outcome(sums: Sums, phase: Phase, committed: Option<&Committed>) -> Outcome {
 /// The outcome of a run whose snapshot stands and whose record does not: told from its manifest.
 pub(super) fn outcome_of(committed: &Committed) -> Outcome {
     let manifest: &Manifest = &committed.manifest;
-    let failures = manifest.objects.iter().filter_map(|object| match (&object.failure, object.ledger.verdict()) {
-        (Some(failure), _) => Some(failure.clone()),
-        (None, Verdict::Unproven { why }) => Some(Failure {
-            object: object.name.clone(),
-            code: "Unproven".to_owned(),
-            message: cut_to(&why, 256).to_owned(),
-        }),
-        (None, Verdict::Proven) => None,
-    });
+    let failures =
+        manifest.objects.iter().filter_map(|object| match (&object.failure, object.ledger.verdict()) {
+            (Some(failure), _) => Some(failure.clone()),
+            (None, Verdict::Unproven { why }) => Some(Failure {
+                object: object.name.clone(),
+                code: "Unproven".to_owned(),
+                message: cut_to(&why, 256).to_owned(),
+            }),
+            (None, Verdict::Proven) => None,
+        });
     let sums = Sums {
         counts: manifest.counts.clone(),
         completeness: manifest.completeness.clone(),
@@ -162,7 +167,8 @@ mod tests {
     use orgkeep_core::ledger::ObjectLedger;
 
     fn record(object: &str, counted: Option<u64>, failure: Option<Failure>) -> ShardRecord {
-        let ledger = ObjectLedger { delivered: 5, decoded: 5, written: 5, counted, ..ObjectLedger::default() };
+        let ledger =
+            ObjectLedger { delivered: 5, decoded: 5, written: 5, counted, ..ObjectLedger::default() };
         ShardRecord { object: object.into(), ledger, failure, ..ShardRecord::default() }
     }
 

@@ -111,9 +111,9 @@ async fn pipe(
     };
     // The first that fails ends the others; a writer that is gone ends the encoder at its next part.
     let (fed, parts) = tokio::join!(feeding, writing);
-    let encoded = encoder
-        .await
-        .map_err(|error| CsvError::Trouble(Ending::failed(Reason::InternalError, error.to_string()).into()))?;
+    let encoded = encoder.await.map_err(|error| {
+        CsvError::Trouble(Ending::failed(Reason::InternalError, error.to_string()).into())
+    })?;
     fed?;
     let parts = parts?;
     match encoded {
@@ -121,7 +121,9 @@ async fn pipe(
         Err(CodecError::Csv(fault)) if matches!(fault.fault, CsvFault::Truncated) => {
             Err(CsvError::Body(fault.to_string()))
         }
-        Err(error) => Err(CsvError::Trouble(Trouble::GiveUp(shard.failed("Undecodable", &error.to_string())))),
+        Err(error) => {
+            Err(CsvError::Trouble(Trouble::GiveUp(shard.failed("Undecodable", &error.to_string()))))
+        }
     }
 }
 

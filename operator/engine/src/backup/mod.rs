@@ -97,7 +97,10 @@ async fn back_up(
     told: &mut Told,
 ) -> Result<Outcome, Ending> {
     if task.vault.access_mode == AccessMode::ReadOnly {
-        return Err(Ending::failed(Reason::VaultReadOnly, format!("vault {} has accessMode: ReadOnly", task.vault_name)));
+        return Err(Ending::failed(
+            Reason::VaultReadOnly,
+            format!("vault {} has accessMode: ReadOnly", task.vault_name),
+        ));
     }
     let vault = vault_access::open(&task.vault, task.signing_key.as_deref(), false, context).await?;
     told.vault = Some(vault.clone());
@@ -111,7 +114,11 @@ async fn back_up(
         let plan = await_plan(&work).await?;
         let work = Work { read_from: plan.read_from.as_str().into(), ..work };
         shards(&work, &plan).await?;
-        return Ok(Outcome::new(Phase::Succeeded, Reason::Succeeded, format!("index {} has done its shards", context.index)));
+        return Ok(Outcome::new(
+            Phase::Succeeded,
+            Reason::Succeeded,
+            format!("index {} has done its shards", context.index),
+        ));
     }
     let mut lease = line.lease(&task.run_id, LEASE).await?;
     let result = lead(task, parallelism, context, told, &client, &line, &run, &mut lease).await;
@@ -254,7 +261,8 @@ async fn await_plan(work: &Work) -> Result<Plan, Ending> {
 
 /// Works off the shards of this index.
 async fn shards(work: &Work, plan: &Plan) -> Result<(), Ending> {
-    let mine: Vec<&PlannedObject> = plan.objects.iter().filter(|object| object.index == work.context.index).collect();
+    let mine: Vec<&PlannedObject> =
+        plan.objects.iter().filter(|object| object.index == work.context.index).collect();
     let rows = mine.iter().map(|object| object.estimate).sum();
     work.context.tracker.planned(u32::try_from(mine.len()).unwrap_or(u32::MAX), rows);
     let all: Vec<_> = mine.into_iter().map(|object| shard::capture(work, object)).collect();
@@ -326,7 +334,11 @@ fn nothing(plan: &Plan) -> Outcome {
     let mut outcome = if plan.failures.is_empty() {
         Outcome::new(Phase::Succeeded, Reason::NothingToDo, "the scope selects no object that the org offers")
     } else {
-        Outcome::new(Phase::Failed, Reason::ObjectNotFound, "the org has none of the objects that the scope names")
+        Outcome::new(
+            Phase::Failed,
+            Reason::ObjectNotFound,
+            "the org has none of the objects that the scope names",
+        )
     };
     outcome.counts.errors = plan.failures.len() as u64;
     outcome.failures.clone_from(&plan.failures);

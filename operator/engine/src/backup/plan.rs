@@ -61,7 +61,11 @@ impl Plan {
 /// Orders the objects and deals them to `parallelism` pods so that each has about the same number of rows.
 ///
 /// Large objects go first: the longest job decides how long a run takes.
-pub(crate) fn deal(schemas: Vec<ObjectSchema>, estimates: &BTreeMap<String, u64>, parallelism: u32) -> Vec<PlannedObject> {
+pub(crate) fn deal(
+    schemas: Vec<ObjectSchema>,
+    estimates: &BTreeMap<String, u64>,
+    parallelism: u32,
+) -> Vec<PlannedObject> {
     let mut objects: Vec<PlannedObject> = schemas
         .into_iter()
         .map(|schema| {
@@ -86,7 +90,10 @@ pub(crate) fn deal(schemas: Vec<ObjectSchema>, estimates: &BTreeMap<String, u64>
 /// The guess (a sixth of the text fields' first 120 characters, eight bytes for the rest, quotes and commas) is
 /// only about the size of a page, never about what is in it.
 pub(crate) fn page_rows(schema: &ObjectSchema) -> u64 {
-    let row: u64 = schema.columns().map(|field| 3 + if field.length == 0 { 8 } else { u64::from(field.length.min(120)) / 6 }).sum();
+    let row: u64 = schema
+        .columns()
+        .map(|field| 3 + if field.length == 0 { 8 } else { u64::from(field.length.min(120)) / 6 })
+        .sum();
     (PAGE_BYTES / row.max(1)).clamp(*PAGE_ROWS.start(), *PAGE_ROWS.end())
 }
 
@@ -133,7 +140,8 @@ mod tests {
     #[test]
     fn pods_get_about_the_same_number_of_rows() {
         let schemas = ["A", "B", "C", "D"].map(|name| object(name, 3)).to_vec();
-        let planned = deal(schemas, &estimates(&[("A", 100_000), ("B", 60_000), ("C", 50_000), ("D", 10)]), 2);
+        let planned =
+            deal(schemas, &estimates(&[("A", 100_000), ("B", 60_000), ("C", 50_000), ("D", 10)]), 2);
         let mut load = [0_u64; 2];
         for p in &planned {
             load[p.index as usize] += p.estimate;

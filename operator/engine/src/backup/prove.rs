@@ -9,7 +9,11 @@ use super::shard::{Captured, living};
 use crate::ending::Ending;
 
 /// The ledger of an object: each station counted by other code.
-pub(super) async fn ledger(work: &Work, schema: &ObjectSchema, captured: &Captured) -> Result<ObjectLedger, Ending> {
+pub(super) async fn ledger(
+    work: &Work,
+    schema: &ObjectSchema,
+    captured: &Captured,
+) -> Result<ObjectLedger, Ending> {
     let written = captured.parts.iter().map(|part| part.rows).sum();
     let counted = count(work, schema, living(schema).is_some(), living(schema)).await?;
     let moved = match counted {
@@ -34,7 +38,9 @@ async fn moved(work: &Work, schema: &ObjectSchema) -> Result<u64, Ending> {
     let since = &work.read_from;
     let filterable = |name: &str| schema.field(name).is_some_and(|field| field.filterable);
     let mut moved = 0;
-    if let Some(created) = ["CreatedDate", "SystemModstamp", "LoginTime"].into_iter().find(|name| filterable(name)) {
+    if let Some(created) =
+        ["CreatedDate", "SystemModstamp", "LoginTime"].into_iter().find(|name| filterable(name))
+    {
         moved += count(work, schema, true, Some(&format!("{created} >= {since}"))).await?.unwrap_or(0);
     }
     if filterable("IsDeleted") && filterable("SystemModstamp") {
@@ -45,7 +51,12 @@ async fn moved(work: &Work, schema: &ObjectSchema) -> Result<u64, Ending> {
 }
 
 /// The org's count; `None` where it does not answer one.
-async fn count(work: &Work, schema: &ObjectSchema, all: bool, condition: Option<&str>) -> Result<Option<u64>, Ending> {
+async fn count(
+    work: &Work,
+    schema: &ObjectSchema,
+    all: bool,
+    condition: Option<&str>,
+) -> Result<Option<u64>, Ending> {
     match work.client.count(&schema.name, all, condition).await {
         Ok(count) => Ok(Some(count)),
         Err(error) if ends_the_run(&error) => Err(error.into()),

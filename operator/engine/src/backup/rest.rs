@@ -21,7 +21,12 @@ pub(super) async fn read(shard: &Shard<'_>, beginning: u64) -> Result<Captured, 
         let last = page.is_none();
         if let Some(page) = page {
             captured.delivered = page.total_size;
-            bytes += page.rows.iter().flatten().map(|cell| CELL_BYTES + cell.as_ref().map_or(0, String::len)).sum::<usize>();
+            bytes += page
+                .rows
+                .iter()
+                .flatten()
+                .map(|cell| CELL_BYTES + cell.as_ref().map_or(0, String::len))
+                .sum::<usize>();
             rows.extend(page.rows);
         }
         if !rows.is_empty() && (last || rows.len() >= PART_ROWS || bytes >= PART_BYTES) {

@@ -20,7 +20,12 @@ use crate::ending::Ending;
 const CHATTER: &[&str] = &["FeedItem", "FeedComment", "FeedAttachment", "FeedRevision", "*Feed"];
 
 /// Makes the plan of a run.
-pub(crate) async fn make(client: &Client, scope: &Scope, parallelism: u32, in_flight: u32) -> Result<Plan, Ending> {
+pub(crate) async fn make(
+    client: &Client,
+    scope: &Scope,
+    parallelism: u32,
+    in_flight: u32,
+) -> Result<Plan, Ending> {
     let read_from = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
     let offered = client.describe_global().await?;
     let mut exclude = scope.objects.exclude.clone();
@@ -70,14 +75,18 @@ async fn estimates(client: &Client, schemas: &[ObjectSchema]) -> Result<BTreeMap
 
 /// Whether an error is about more than one object.
 pub(crate) fn ends_the_run(error: &Error) -> bool {
-    matches!(error.reaction(), Reaction::EndRun(_) | Reaction::RenewToken) || matches!(error, Error::Unreachable { .. })
+    matches!(error.reaction(), Reaction::EndRun(_) | Reaction::RenewToken)
+        || matches!(error, Error::Unreachable { .. })
 }
 
 fn unknown(name: &str) -> Failure {
     Failure {
         object: name.to_owned(),
         code: Reason::ObjectNotFound.as_str().to_owned(),
-        message: format!("the org has no such object, or the user may not see it; {}", Reason::ObjectNotFound.advice()),
+        message: format!(
+            "the org has no such object, or the user may not see it; {}",
+            Reason::ObjectNotFound.advice()
+        ),
     }
 }
 

@@ -98,7 +98,7 @@ pub fn row(object: &str, total: u64, n: u64) -> Vec<Option<String>> {
     vec![
         Some(id.to_string()),
         Some(format!("{object} \"{n}\", größer\nand more")),
-        (n % 3 > 0).then(|| format!("{n}.25")),
+        (!n.is_multiple_of(3)).then(|| format!("{n}.25")),
         Some("false".to_owned()),
         Some("2026-01-02T03:04:05.000Z".to_owned()),
         Some("2026-01-02T03:04:05.000Z".to_owned()),
@@ -121,16 +121,20 @@ async fn answer(State(org): State<Arc<Inner>>, request: Request) -> Response {
         url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     if path == "/services/oauth2/token" {
-        return Json(json!({"access_token": "t", "instance_url": org.url, "token_type": "Bearer"})).into_response();
+        return Json(json!({"access_token": "t", "instance_url": org.url, "token_type": "Bearer"}))
+            .into_response();
     }
     org.calls.fetch_add(1, Ordering::Relaxed);
     if path == "/services/data" {
-        return Json(json!([{"version": "64.0", "url": "/services/data/v64.0", "label": "x"}])).into_response();
+        return Json(json!([{"version": "64.0", "url": "/services/data/v64.0", "label": "x"}]))
+            .into_response();
     }
     let rest = path.strip_prefix("/services/data/v64.0/").unwrap_or_default();
     let steps: Vec<&str> = rest.split('/').collect();
     match (&parts.method, steps.as_slice()) {
-        (_, ["limits"]) => Json(json!({"DailyApiRequests": {"Max": 1_000_000, "Remaining": 999_000}})).into_response(),
+        (_, ["limits"]) => {
+            Json(json!({"DailyApiRequests": {"Max": 1_000_000, "Remaining": 999_000}})).into_response()
+        }
         (_, ["limits", "recordCount"]) => {
             let counts: Vec<Value> =
                 org.objects.iter().map(|o| json!({"name": o.name, "count": o.rows})).collect();
@@ -160,7 +164,9 @@ async fn answer(State(org): State<Arc<Inner>>, request: Request) -> Response {
         }
         (&Method::POST, ["jobs", "query"]) => org.make_job(&body),
         (&Method::GET, ["jobs", "query", id]) => match org.jobs.lock().unwrap().get(*id) {
-            Some(_) => Json(json!({"id": id, "state": "JobComplete", "numberRecordsProcessed": 0})).into_response(),
+            Some(_) => {
+                Json(json!({"id": id, "state": "JobComplete", "numberRecordsProcessed": 0})).into_response()
+            }
             None => refuse(404, "NOT_FOUND"),
         },
         (&Method::GET, ["jobs", "query", id, "results"]) => {
@@ -174,7 +180,9 @@ async fn answer(State(org): State<Arc<Inner>>, request: Request) -> Response {
             org.jobs.lock().unwrap().remove(*id);
             StatusCode::NO_CONTENT.into_response()
         }
-        (&Method::PATCH, ["jobs", "query", id]) => Json(json!({"id": id, "state": "Aborted"})).into_response(),
+        (&Method::PATCH, ["jobs", "query", id]) => {
+            Json(json!({"id": id, "state": "Aborted"})).into_response()
+        }
         _ => refuse(404, "NOT_FOUND"),
     }
 }
@@ -204,6 +212,7 @@ impl Inner {
         if object.refused { refuse(400, "INVALID_FIELD") } else { self.rest_page(object, 0) }
     }
 
+    #[allow(clippy::unused_self)] // beside its siblings
     fn rest_page(&self, object: &Object, from: u64) -> Response {
         let to = (from + 2_000).min(object.rows);
         let records: Vec<Value> = (from..to)
@@ -259,7 +268,8 @@ impl Inner {
         let mut csv = format!("{}\n", header.join(","));
         for n in from..to {
             let cells = row(object.name, object.rows, n);
-            let cells: Vec<String> = cells.iter().map(|cell| quote(cell.as_deref().unwrap_or_default())).collect();
+            let cells: Vec<String> =
+                cells.iter().map(|cell| quote(cell.as_deref().unwrap_or_default())).collect();
             csv.push_str(&cells.join(","));
             csv.push('\n');
         }

@@ -18,8 +18,9 @@ pub(crate) fn render(definition: &Value, objects: &[Value], wide: bool, now: Tim
         .collect();
     let text = |pointer: &str| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let prefix = format!("{}.{}", text("/spec/names/singular"), text("/spec/group"));
-    let headings: Vec<String> =
-        std::iter::once("NAME".to_owned()).chain(columns.iter().map(|column| column.name.to_uppercase())).collect();
+    let headings: Vec<String> = std::iter::once("NAME".to_owned())
+        .chain(columns.iter().map(|column| column.name.to_uppercase()))
+        .collect();
     let rows: Vec<Vec<String>> = objects
         .iter()
         .map(|object| {
@@ -112,6 +113,8 @@ mod tests {
         let narrow = render(&definition, &[object.clone()], false, now);
         assert_eq!(narrow, "NAME            READY   ROWS   AGE\nthing.g.dev/a   True    7      5m\n");
         assert!(render(&definition, &[object], true, now).ends_with("5m    w\n"));
-        assert!(render(&definition, &[json!({"metadata": {"name": "b"}})], false, now).contains("thing.g.dev/b"));
+        assert!(
+            render(&definition, &[json!({"metadata": {"name": "b"}})], false, now).contains("thing.g.dev/b")
+        );
     }
 }

@@ -42,8 +42,10 @@ pub(crate) enum ManifestError {
 
 /// Reads a folder.
 pub(crate) fn load(folder: &Path) -> Result<Manifests, ManifestError> {
-    let unreadable =
-        |path: &Path, why: &dyn std::fmt::Display| ManifestError::Unreadable { path: path.into(), why: why.to_string() };
+    let unreadable = |path: &Path, why: &dyn std::fmt::Display| ManifestError::Unreadable {
+        path: path.into(),
+        why: why.to_string(),
+    };
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .map_err(|error| unreadable(folder, &error))?
         .flatten()
@@ -101,7 +103,9 @@ impl Manifests {
             }
             ("v1", "Namespace") => {}
             (version, _) if version != ours => {
-                refuse(vec![format!("apiVersion {version:?} and this kind are not known here; ours is {ours}")]);
+                refuse(vec![format!(
+                    "apiVersion {version:?} and this kind are not known here; ours is {ours}"
+                )]);
             }
             (_, "SalesforceConnection") => keep(validate::read(value), &mut self.connections, refuse),
             (_, "BackupVault") => keep(validate::read(value), &mut self.vaults, refuse),
@@ -115,11 +119,12 @@ impl Manifests {
     fn check_references(&self, errors: &mut Vec<String>) {
         let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
         let names = |name: &Option<String>| name.as_deref().unwrap_or_default().to_owned();
-        let all: Vec<(&str, String)> = (self.connections.iter().map(|o| ("SalesforceConnection", names(&o.metadata.name))))
-            .chain(self.vaults.iter().map(|o| ("BackupVault", names(&o.metadata.name))))
-            .chain(self.backups.iter().map(|o| ("SalesforceBackup", names(&o.metadata.name))))
-            .chain(self.snapshots.iter().map(|o| ("Snapshot", names(&o.metadata.name))))
-            .collect();
+        let all: Vec<(&str, String)> =
+            (self.connections.iter().map(|o| ("SalesforceConnection", names(&o.metadata.name))))
+                .chain(self.vaults.iter().map(|o| ("BackupVault", names(&o.metadata.name))))
+                .chain(self.backups.iter().map(|o| ("SalesforceBackup", names(&o.metadata.name))))
+                .chain(self.snapshots.iter().map(|o| ("Snapshot", names(&o.metadata.name))))
+                .collect();
         for (kind, name) in &all {
             let count = seen.entry((kind, name)).or_default();
             *count += 1;
@@ -181,7 +186,8 @@ mod tests {
         let twice = format!("{VAULT}---\n{VAULT}");
         assert!(load_text(&twice).unwrap_err().contains("BackupVault main is declared twice"));
         let both = VAULT.replace("disabled: true", "disabled: false");
-        let error = load_text(&format!("{both}---\nkind: X\napiVersion: v9\nmetadata: {{name: y}}\n")).unwrap_err();
+        let error =
+            load_text(&format!("{both}---\nkind: X\napiVersion: v9\nmetadata: {{name: y}}\n")).unwrap_err();
         assert!(error.contains("all.yaml: BackupVault main: ") && error.contains("keySecretRef"), "{error}");
         assert!(error.contains("X y") && error.contains("v9"), "{error}");
         assert!(load_text("a: [").unwrap_err().contains("all.yaml"));

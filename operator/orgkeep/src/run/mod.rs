@@ -30,8 +30,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::manifests::Manifests;
 use self::simulator::Simulators;
-use crate::{CommandResult, say};
 use crate::cli::{Output, RunArgs};
+use crate::{CommandResult, say};
 
 /// The cluster that lines made here belong to.
 const CLUSTER: &str = "local";
@@ -70,7 +70,8 @@ pub(crate) async fn run(arguments: &RunArgs) -> CommandResult {
         }
     }
     session.refresh(&mut vaults);
-    let is_made = |snapshot: &Snapshot| made.iter().any(|one| name_of(&one.metadata) == name_of(&snapshot.metadata));
+    let is_made =
+        |snapshot: &Snapshot| made.iter().any(|one| name_of(&one.metadata) == name_of(&snapshot.metadata));
     let mut orphans: Vec<Snapshot> = snapshots.into_iter().filter(|snapshot| !is_made(snapshot)).collect();
     for orphan in &mut orphans {
         let message = "spec.backupRef names no SalesforceBackup in this folder";
@@ -206,7 +207,10 @@ impl Session {
         let prefix = format!("{}-{:08x}-", task.backup_name, hasher.finish() as u32);
         match unfinished_run(task, &prefix, &self.context()).await {
             Some(run) => {
-                eprintln!("backup {}: goes on with run {run}, which did not come to its end", task.backup_name);
+                eprintln!(
+                    "backup {}: goes on with run {run}, which did not come to its end",
+                    task.backup_name
+                );
                 run
             }
             None => format!("{prefix}{:x}", now.as_millisecond()),
@@ -255,7 +259,8 @@ impl Session {
 fn snapshots_of(backup: &SalesforceBackup, given: &[Snapshot]) -> Vec<Snapshot> {
     let name = name_of(&backup.metadata);
     let of_backup = |snapshot: &&Snapshot| {
-        snapshot.spec.snapshot_id.is_none() && snapshot.spec.backup_ref.as_ref().is_some_and(|to| to.name == name)
+        snapshot.spec.snapshot_id.is_none()
+            && snapshot.spec.backup_ref.as_ref().is_some_and(|to| to.name == name)
     };
     let asked: Vec<Snapshot> = given.iter().filter(of_backup).cloned().collect();
     if !asked.is_empty() {
@@ -296,7 +301,12 @@ fn print(output: Output, groups: &[Vec<Value>; 4]) -> Result<(), Box<dyn std::er
     let mut tables = Vec::new();
     for (definition, objects) in orgkeep_api::crds::all()?.iter().zip(groups) {
         if !objects.is_empty() {
-            tables.push(columns::render(&serde_json::to_value(definition)?, objects, false, Timestamp::now()));
+            tables.push(columns::render(
+                &serde_json::to_value(definition)?,
+                objects,
+                false,
+                Timestamp::now(),
+            ));
         }
     }
     say(&tables.join("\n"))?;
@@ -308,7 +318,9 @@ fn print(output: Output, groups: &[Vec<Value>; 4]) -> Result<(), Box<dyn std::er
 
 /// What is wrong with an object, line by line.
 fn complaints(object: &Value) -> Vec<String> {
-    let text = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |value: &Value, pointer: &str| {
+        value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
     let who = format!("{} {}", text(object, "/kind"), text(object, "/metadata/name"));
     let list = |pointer: &str| object.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
     let not_ready = list("/status/conditions")
@@ -316,7 +328,12 @@ fn complaints(object: &Value) -> Vec<String> {
         .filter(|condition| text(condition, "/type") == "Ready" && text(condition, "/status") != "True")
         .map(|condition| format!("{who}: {}: {}", text(&condition, "/reason"), text(&condition, "/message")));
     let failures = list("/status/failures").into_iter().map(|failure| {
-        format!("{who}: {} {}: {}", text(&failure, "/object"), text(&failure, "/code"), text(&failure, "/message"))
+        format!(
+            "{who}: {} {}: {}",
+            text(&failure, "/object"),
+            text(&failure, "/code"),
+            text(&failure, "/message")
+        )
     });
     not_ready.chain(failures).collect()
 }

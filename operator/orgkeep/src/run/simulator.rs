@@ -26,7 +26,9 @@ pub(crate) enum SimulatorError {
         why: String,
     },
     /// The program cannot be started.
-    #[error("{program} cannot be started: {why}; it is looked for beside orgkeep and in PATH (cargo build builds both)")]
+    #[error(
+        "{program} cannot be started: {why}; it is looked for beside orgkeep and in PATH (cargo build builds both)"
+    )]
     Start {
         /// The program that was tried.
         program: String,
@@ -101,14 +103,17 @@ async fn hello(child: &mut Child) -> Result<String, SimulatorError> {
     let line = lines.next_line().await.map_err(|error| SimulatorError::Silent(error.to_string()))?;
     let line = line.ok_or_else(|| SimulatorError::Silent("it ended; see what it said above".to_owned()))?;
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    let hello: Hello = serde_json::from_str(&line).map_err(|error| SimulatorError::Silent(error.to_string()))?;
+    let hello: Hello =
+        serde_json::from_str(&line).map_err(|error| SimulatorError::Silent(error.to_string()))?;
     let org = hello.orgs.into_iter().next();
     org.map(|org| org.login_url).ok_or_else(|| SimulatorError::Silent("it serves no org".to_owned()))
 }
 
 fn parse(url: &str, folder: &Path) -> Result<Address, SimulatorError> {
     let wrong = |why: String| SimulatorError::Address { url: url.to_owned(), why };
-    let rest = url.strip_prefix("simulator:").ok_or_else(|| wrong("it does not begin with simulator:".to_owned()))?;
+    let rest = url
+        .strip_prefix("simulator:")
+        .ok_or_else(|| wrong("it does not begin with simulator:".to_owned()))?;
     let (directory, query) = rest.split_once('?').unwrap_or((rest, ""));
     let directory = folder.join(directory);
     if !directory.is_dir() {

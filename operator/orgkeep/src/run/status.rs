@@ -112,7 +112,13 @@ pub(super) fn backup(object: &mut SalesforceBackup, snapshot: &Snapshot, outcome
     let mut conditions = vec![
         made(condition::READY, runnable, outcome.reason, &outcome.message, now),
         made(condition::BACKUP_SUCCEEDED, good, outcome.reason, &outcome.message, now),
-        made(condition::SCOPE_COVERED, covered, Reason::ObjectsIncomplete, if covered { "" } else { uncovered }, now),
+        made(
+            condition::SCOPE_COVERED,
+            covered,
+            Reason::ObjectsIncomplete,
+            if covered { "" } else { uncovered },
+            now,
+        ),
     ];
     stall(&mut conditions, outcome, now);
     let status = snapshot.status.clone().unwrap_or_default();
@@ -124,7 +130,10 @@ pub(super) fn backup(object: &mut SalesforceBackup, snapshot: &Snapshot, outcome
         last_success_time: status.completion_time.filter(|_| good),
         last_run_now: Some(object.spec.run_now.clone()).filter(|token| !token.is_empty()),
         line_id: status.line_id,
-        objects: Some(ObjectsStatus { total: int(outcome.counts.objects), failed: int(outcome.counts.errors) }),
+        objects: Some(ObjectsStatus {
+            total: int(outcome.counts.objects),
+            failed: int(outcome.counts.errors),
+        }),
         ..SalesforceBackupStatus::default()
     });
     object.metadata.creation_timestamp.get_or_insert(Time(now));

@@ -57,7 +57,8 @@ async fn open(access: &VaultAccess) -> Result<Vault, LookError> {
 }
 
 fn key(path: &Path) -> Result<Key, LookError> {
-    let text = std::fs::read_to_string(path).map_err(|source| LookError::KeyFile { path: path.into(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| LookError::KeyFile { path: path.into(), source })?;
     Ok(Key::parse(&text)?)
 }
 

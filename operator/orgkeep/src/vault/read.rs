@@ -24,10 +24,13 @@ pub(super) async fn run(
     let manifest = super::find(&vault, access, snapshot).await?;
     let state = vault.state(&manifest, object).await?;
     let fields = (!fields.is_empty()).then(|| fields.to_vec());
-    let written = tokio::task::spawn_blocking(move || write(&vault, &state, fields.as_deref(), format, limit)).await?;
+    let written =
+        tokio::task::spawn_blocking(move || write(&vault, &state, fields.as_deref(), format, limit)).await?;
     match written {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(ReadError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(ReadError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            Ok(ExitCode::SUCCESS)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -48,7 +51,8 @@ fn write(
     }
     let opener = |wanted: &PartRef| {
         let part = state.parts.iter().find(|part| part.path == wanted.path);
-        let part = part.ok_or_else(|| VaultError::Internal(format!("{} is not in the state", wanted.path)))?;
+        let part =
+            part.ok_or_else(|| VaultError::Internal(format!("{} is not in the state", wanted.path)))?;
         let bytes = runtime.block_on(vault.part_bytes(part))?;
         let key = vault.open_key(part)?;
         let key = key.bytes().map(|bytes| PartKey::new(bytes, Vec::new()));

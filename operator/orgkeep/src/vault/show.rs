@@ -7,12 +7,17 @@ use base64::prelude::BASE64_STANDARD;
 use orgkeep_vault::{Manifest, ObjectEntry, Part, State, Vault, VaultError};
 use serde_json::{Value, json};
 
-use crate::{CommandResult, say};
 use crate::cli::{Output, VaultAccess};
 use crate::table;
+use crate::{CommandResult, say};
 
 /// Shows a snapshot.
-pub(super) async fn run(access: &VaultAccess, snapshot: &str, object: Option<&str>, files: bool) -> CommandResult {
+pub(super) async fn run(
+    access: &VaultAccess,
+    snapshot: &str,
+    object: Option<&str>,
+    files: bool,
+) -> CommandResult {
     let vault = super::open(access).await?;
     let manifest = super::find(&vault, access, snapshot).await?;
     let chosen: Vec<&ObjectEntry> = match object {
@@ -44,7 +49,12 @@ pub(super) async fn run(access: &VaultAccess, snapshot: &str, object: Option<&st
     Ok(ExitCode::SUCCESS)
 }
 
-fn object_value(vault: &Vault, entry: &ObjectEntry, state: Option<&State>, with_key: bool) -> Result<Value, VaultError> {
+fn object_value(
+    vault: &Vault,
+    entry: &ObjectEntry,
+    state: Option<&State>,
+    with_key: bool,
+) -> Result<Value, VaultError> {
     let mut value = json!({
         "name": entry.name,
         "records": entry.records,
@@ -53,7 +63,11 @@ fn object_value(vault: &Vault, entry: &ObjectEntry, state: Option<&State>, with_
         "failure": entry.failure,
     });
     if let Some(state) = state {
-        let files = state.parts.iter().map(|part| file_value(vault, part, with_key)).collect::<Result<Vec<_>, _>>()?;
+        let files = state
+            .parts
+            .iter()
+            .map(|part| file_value(vault, part, with_key))
+            .collect::<Result<Vec<_>, _>>()?;
         value["files"] = Value::Array(files);
         value["columns"] = state.schema.columns().map(|field| field.name.clone()).collect();
     }
@@ -101,7 +115,9 @@ fn print_tables(
     if files {
         let headings = ["OBJECT", "ROWS", "SIZE", "SHA256", "PATH", "KEY"];
         let mut rows = Vec::new();
-        for part in states.iter().flatten().flat_map(|state| state.parts.iter().map(move |part| (state, part))) {
+        for part in
+            states.iter().flatten().flat_map(|state| state.parts.iter().map(move |part| (state, part)))
+        {
             let (state, part) = part;
             rows.push(vec![
                 state.object.clone(),
@@ -120,7 +136,12 @@ fn print_tables(
         .iter()
         .map(|entry| {
             let note = entry.failure.as_ref().map(|failure| format!("{}: {}", failure.code, failure.message));
-            vec![entry.name.clone(), entry.records.to_string(), entry.proven.to_string(), note.unwrap_or_default()]
+            vec![
+                entry.name.clone(),
+                entry.records.to_string(),
+                entry.proven.to_string(),
+                note.unwrap_or_default(),
+            ]
         })
         .collect();
     say(&table::render(&headings, &rows))?;

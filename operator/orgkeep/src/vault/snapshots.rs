@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use orgkeep_vault::Manifest;
 use serde_json::{Value, json};
 
-use crate::{CommandResult, say};
 use crate::cli::{Output, VaultAccess};
 use crate::table;
+use crate::{CommandResult, say};
 
 /// Lists the snapshots of all lines, or of the one named.
 pub(super) async fn run(access: &VaultAccess) -> CommandResult {
@@ -18,7 +18,10 @@ pub(super) async fn run(access: &VaultAccess) -> CommandResult {
     match access.output {
         Output::Json => {
             let all: Vec<Value> = manifests.iter().map(summary).collect();
-            say(&format!("{}\n", serde_json::to_string_pretty(&json!({"vaultId": vault.id(), "snapshots": all}))?))?;
+            say(&format!(
+                "{}\n",
+                serde_json::to_string_pretty(&json!({"vaultId": vault.id(), "snapshots": all}))?
+            ))?;
         }
         Output::Table => {
             let headings = ["SNAPSHOT", "LINE", "BACKUP", "PHASE", "OBJECTS", "RECORDS", "SIZE", "COMPLETED"];

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use orgkeep_vault::verify::{Options, verify};
 
-use crate::{CommandResult, say};
 use crate::cli::{Output, VaultAccess};
 use crate::table;
+use crate::{CommandResult, say};
 
 /// Verifies; fails if anything is not as it was written.
 pub(super) async fn run(access: &VaultAccess, quick: bool, expect: Option<String>) -> CommandResult {
@@ -18,7 +18,12 @@ pub(super) async fn run(access: &VaultAccess, quick: bool, expect: Option<String
         Output::Json => say(&format!("{}\n", serde_json::to_string_pretty(&report)?))?,
         Output::Table => {
             for problem in &report.problems {
-                println!("{}: {} (snapshots {})", problem.file, problem.problem, problem.snapshots.join(", "));
+                println!(
+                    "{}: {} (snapshots {})",
+                    problem.file,
+                    problem.problem,
+                    problem.snapshots.join(", ")
+                );
             }
             println!(
                 "{}: {} snapshots, {} files, {} {}, {} rows counted",
