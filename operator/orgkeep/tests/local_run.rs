@@ -19,7 +19,7 @@ const KEY: &str = "b3Jna2VlcC1xdWlja3N0YXJ0LWRlbW8ta2V5LTMyYiE=";
 
 fn write_yaml(folder: &Path, org: &Org, include: &str) {
     let yaml = format!(
-        r#"
+        r"
 apiVersion: orgkeep.dev/v1alpha1
 kind: SalesforceConnection
 metadata: {{name: acme}}
@@ -51,7 +51,7 @@ spec:
   connectionRef: {{name: acme}}
   vaultRef: {{name: main}}
   scope: {{objects: {{include: {include}}}}}
-"#,
+",
         org.url
     );
     std::fs::write(folder.join("all.yaml"), yaml).unwrap();

@@ -55,7 +55,10 @@ impl Vault {
             }
         }
         if selector == "latest" {
-            return found.into_iter().max_by(|a, b| a.completion_time.cmp(&b.completion_time)).ok_or_else(missing);
+            return found
+                .into_iter()
+                .max_by(|a, b| a.completion_time.cmp(&b.completion_time))
+                .ok_or_else(missing);
         }
         match (found.pop(), found.as_slice()) {
             (Some(only), []) => Ok(only),

@@ -137,7 +137,10 @@ impl Line {
         for file in &manifest.files {
             let size = self.vault().storage().head(&file.path).await?;
             if size != file.size {
-                return Err(VaultError::corrupted(&file.path, format!("it has {size} bytes, not {}", file.size)));
+                return Err(VaultError::corrupted(
+                    &file.path,
+                    format!("it has {size} bytes, not {}", file.size),
+                ));
             }
         }
         Ok(())

@@ -138,7 +138,8 @@ impl Run {
 
     /// When the run's first attempt began.
     pub(crate) async fn begun(&self) -> Result<Option<jiff::Timestamp>> {
-        let first: Option<AttemptDocument> = self.line.vault().read(&self.path("attempts/000001.json")).await?;
+        let first: Option<AttemptDocument> =
+            self.line.vault().read(&self.path("attempts/000001.json")).await?;
         Ok(first.and_then(|first| first.started_at.parse().ok()))
     }
 
@@ -192,14 +193,8 @@ impl Run {
     }
 
     async fn paths(&self, folder: &str) -> Result<Vec<String>> {
-        let mut paths: Vec<String> = self
-            .line
-            .vault()
-            .storage()
-            .list(folder)
-            .map_ok(|entry| entry.path)
-            .try_collect()
-            .await?;
+        let mut paths: Vec<String> =
+            self.line.vault().storage().list(folder).map_ok(|entry| entry.path).try_collect().await?;
         paths.sort();
         Ok(paths)
     }

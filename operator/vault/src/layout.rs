@@ -44,7 +44,7 @@ pub(crate) fn snapshots(line: &str) -> String {
 }
 
 pub(crate) fn snapshot(line: &str, seq: u64) -> String {
-    format!("{LINES}/{line}/snapshots/{seq:0width$}.json", width = SEQ_DIGITS)
+    format!("{LINES}/{line}/snapshots/{seq:0SEQ_DIGITS$}.json")
 }
 
 /// The number in the path of a snapshot.

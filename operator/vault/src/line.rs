@@ -94,7 +94,9 @@ impl Vault {
 
     async fn try_line(&self, id: &str) -> Result<Option<Line>> {
         let path = layout::line_document(id);
-        let Some((document, version)) = self.read_mutable::<LineDocument>(&path).await? else { return Ok(None) };
+        let Some((document, version)) = self.read_mutable::<LineDocument>(&path).await? else {
+            return Ok(None);
+        };
         check_version(&path, document.format_version)?;
         if document.vault_id != self.id() || document.line_id != id {
             return Err(VaultError::corrupted(path, "it belongs to another place"));
@@ -151,7 +153,11 @@ impl Line {
         if short(&self.org().id) == short(&org.id) {
             return Ok(());
         }
-        Err(VaultError::OrgChanged { line: self.id().to_owned(), was: self.org().id.clone(), is: org.id.clone() })
+        Err(VaultError::OrgChanged {
+            line: self.id().to_owned(),
+            was: self.org().id.clone(),
+            is: org.id.clone(),
+        })
     }
 
     /// Makes it the line of another backup, explicitly.
@@ -162,14 +168,17 @@ impl Line {
         let mut document = self.document.clone();
         document.former_owners.push(std::mem::replace(&mut document.owner, owner.clone()));
         let path = layout::line_document(self.id());
-        self.version = self.vault.replace(&path, Some(&self.version), &document).await.map_err(|e| match e {
-            VaultError::Storage(error) if error.kind == StorageErrorKind::Conflict => VaultError::LineBusy {
-                line: document.line_id.clone(),
-                run: "another adoption".to_owned(),
-                until: "it is done".to_owned(),
-            },
-            other => other,
-        })?;
+        self.version =
+            self.vault.replace(&path, Some(&self.version), &document).await.map_err(|e| match e {
+                VaultError::Storage(error) if error.kind == StorageErrorKind::Conflict => {
+                    VaultError::LineBusy {
+                        line: document.line_id.clone(),
+                        run: "another adoption".to_owned(),
+                        until: "it is done".to_owned(),
+                    }
+                }
+                other => other,
+            })?;
         self.document = document;
         Ok(())
     }

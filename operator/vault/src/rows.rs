@@ -22,7 +22,13 @@ impl DataKey {
 
 impl Attempt {
     /// Writes a part that the codec made.
-    pub async fn put_encoded(&self, object: &str, name: &str, part: codec::Part, key: &DataKey) -> Result<Part> {
+    pub async fn put_encoded(
+        &self,
+        object: &str,
+        name: &str,
+        part: codec::Part,
+        key: &DataKey,
+    ) -> Result<Part> {
         let ids = part
             .facts
             .min_id

@@ -150,7 +150,8 @@ impl Vault {
         document: &VaultDocument,
         writable: bool,
     ) -> Result<Self> {
-        let wrong = |why: &str| VaultError::WrongKey { vault: document.vault_id.clone(), why: why.to_owned() };
+        let wrong =
+            |why: &str| VaultError::WrongKey { vault: document.vault_id.clone(), why: why.to_owned() };
         let root = match (&access.key, document.encryption.as_str()) {
             (None, CLEAR) => None,
             (Some(key), ENCRYPTED) => Some(

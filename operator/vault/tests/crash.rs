@@ -43,10 +43,7 @@ impl Dying {
         if self.left.load(Ordering::SeqCst) > 0 { Ok(()) } else { Err(dead()) }
     }
 
-    async fn write<T: Send>(
-        &self,
-        work: impl Future<Output = StorageResult<T>> + Send,
-    ) -> StorageResult<T> {
+    async fn write<T: Send>(&self, work: impl Future<Output = StorageResult<T>> + Send) -> StorageResult<T> {
         self.alive()?;
         let last = self.left.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && self.death == Death::BeforeTheWrite {
@@ -80,7 +77,8 @@ impl Storage for Dying {
     async fn upload(&self, path: &str) -> StorageResult<Box<dyn Upload>> {
         self.alive()?;
         let inner = self.inner.upload(path).await?;
-        let storage = Self { inner: Arc::clone(&self.inner), left: Arc::clone(&self.left), death: self.death };
+        let storage =
+            Self { inner: Arc::clone(&self.inner), left: Arc::clone(&self.left), death: self.death };
         Ok(Box::new(DyingUpload { inner, storage }))
     }
     async fn read_mutable(&self, path: &str) -> StorageResult<Option<(Bytes, Version)>> {
@@ -148,8 +146,10 @@ async fn worker(storage: Arc<dyn Storage>) -> Result<Committed> {
             for number in (0..2).filter(|number| !done.contains(number)) {
                 try_page(&attempt, number).await?;
             }
-            let parts: Vec<Part> = run.pages("Account").await?.into_iter().flat_map(|page| page.parts).collect();
-            let record = ShardRecord { object: "Account".into(), parts, ledger: ledger(4), ..Default::default() };
+            let parts: Vec<Part> =
+                run.pages("Account").await?.into_iter().flat_map(|page| page.parts).collect();
+            let record =
+                ShardRecord { object: "Account".into(), parts, ledger: ledger(4), ..Default::default() };
             attempt.put_shard(record).await?
         }
     };
@@ -169,7 +169,8 @@ async fn a_run_that_dies_at_any_write_is_finished_by_the_next() {
             let in_peace = worker(dying).await.is_ok() && left.load(Ordering::SeqCst) > 0;
             let after = format!("dead {death:?} {writes}");
 
-            let committed = worker(Arc::clone(&storage)).await.unwrap_or_else(|error| panic!("{after}: {error}"));
+            let committed =
+                worker(Arc::clone(&storage)).await.unwrap_or_else(|error| panic!("{after}: {error}"));
             let vault = Vault::open_read_only(storage, &access()).await.unwrap();
             let lines = vault.lines().await.unwrap();
             assert_eq!(lines.len(), 1, "{after}");

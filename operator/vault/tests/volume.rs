@@ -116,10 +116,7 @@ async fn only_its_keys_open_a_vault_and_others_write_nothing() {
     let error = Vault::open_read_only(Arc::clone(&storage), &pinned).await.unwrap_err();
     assert_eq!(error.reason(), Reason::VaultCorrupted);
     let read_only = Vault::open_read_only(storage, &access()).await.unwrap();
-    assert_eq!(
-        read_only.create_line(&owner(), &org()).await.unwrap_err().reason(),
-        Reason::VaultReadOnly
-    );
+    assert_eq!(read_only.create_line(&owner(), &org()).await.unwrap_err().reason(), Reason::VaultReadOnly);
 }
 
 #[tokio::test]
@@ -175,10 +172,7 @@ async fn a_vault_whose_document_is_gone_is_not_made_anew() {
     let vault = Vault::create_or_open(Arc::clone(&storage), &access()).await.unwrap();
     vault.create_line(&owner(), &org()).await.unwrap();
     std::fs::remove_file(dir.path().join("vault.1.json")).unwrap();
-    assert_eq!(
-        Vault::create_or_open(storage, &access()).await.unwrap_err().reason(),
-        Reason::VaultCorrupted
-    );
+    assert_eq!(Vault::create_or_open(storage, &access()).await.unwrap_err().reason(), Reason::VaultCorrupted);
 }
 
 #[tokio::test]
@@ -250,10 +244,14 @@ async fn what_is_missing_or_cut_is_found_by_a_quick_look() {
     .await;
     assert!(cut.problems[0].problem.contains("100 bytes"), "{cut:?}");
     let line = found(|dir| std::fs::remove_file(find(dir, "line.1.json")).unwrap(), false).await;
-    assert!(line.problems[0].file.ends_with("line.json") && line.problems[0].problem.contains("missing"), "{line:?}");
+    assert!(
+        line.problems[0].file.ends_with("line.json") && line.problems[0].problem.contains("missing"),
+        "{line:?}"
+    );
     let line = found(|dir| std::fs::write(find(dir, "line.1.json"), "{").unwrap(), false).await;
     assert!(line.problems[0].file.ends_with("line.json"), "{line:?}");
-    let manifest = found(|dir| std::fs::remove_file(find(dir, "snapshots/0000000001.json")).unwrap(), false).await;
+    let manifest =
+        found(|dir| std::fs::remove_file(find(dir, "snapshots/0000000001.json")).unwrap(), false).await;
     assert!(manifest.problems.iter().any(|p| p.problem.contains("no gaps")), "{manifest:?}");
 }
 
@@ -285,5 +283,10 @@ async fn what_a_crash_leaves_is_no_part_of_the_vault() {
     assert!(!listing(&*storage).await.iter().any(|path| path.contains("half")));
     let committed = snapshot(&line, "run-2", 1).await;
     assert_eq!(committed.facts.snapshot_id, "1");
-    assert!(verify::verify(&vault, &verify::Options { full: true, ..Default::default() }).await.unwrap().is_good());
+    assert!(
+        verify::verify(&vault, &verify::Options { full: true, ..Default::default() })
+            .await
+            .unwrap()
+            .is_good()
+    );
 }

@@ -86,7 +86,12 @@ fn concluded(set: &mut ConditionSet<'_>, word: &Word) {
             set.set(PERMISSIONS_SUFFICIENT, State::False, reason, message);
         }
         _ => {
-            set.set(PERMISSIONS_SUFFICIENT, State::Unknown, reason, "not known: the probe did not get so far")
+            set.set(
+                PERMISSIONS_SUFFICIENT,
+                State::Unknown,
+                reason,
+                "not known: the probe did not get so far",
+            );
         }
     }
     if reason.is_configuration() {

@@ -23,6 +23,7 @@ pub struct Note {
     /// What was being done, CamelCase.
     pub action: &'static str,
     /// For a person.
+    #[allow(clippy::struct_field_names)] // the word of events.k8s.io
     pub note: String,
 }
 

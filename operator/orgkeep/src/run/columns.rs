@@ -110,7 +110,7 @@ mod tests {
             "spec": {"wide": "w"},
             "status": {"rows": 7, "conditions": [{"type": "X", "status": "no"}, {"type": "Ready", "status": "True"}]}});
         let now = "2026-01-01T00:05:00Z".parse().unwrap();
-        let narrow = render(&definition, &[object.clone()], false, now);
+        let narrow = render(&definition, std::slice::from_ref(&object), false, now);
         assert_eq!(narrow, "NAME            READY   ROWS   AGE\nthing.g.dev/a   True    7      5m\n");
         assert!(render(&definition, &[object], true, now).ends_with("5m    w\n"));
         assert!(

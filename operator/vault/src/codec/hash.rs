@@ -79,7 +79,7 @@ pub fn add_column(seed: u64, column: &ArrayRef, sums: &mut [u128]) -> Result<(),
             add(column.as_boolean().iter(), sums, |value| if value { yes } else { no });
         }
         DataType::Date32 => {
-            add(column.as_primitive::<Date32Type>().iter(), sums, |days| cell(seed, &days.to_le_bytes()))
+            add(column.as_primitive::<Date32Type>().iter(), sums, |days| cell(seed, &days.to_le_bytes()));
         }
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
             let column = column.as_primitive::<TimestampMillisecondType>();

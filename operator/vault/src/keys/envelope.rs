@@ -46,11 +46,7 @@ pub(crate) fn seal(key: &Secret, aad: &str, value: &[u8]) -> Result<String> {
     let nonce: [u8; NONCE_LEN] = random()?;
     let mut sealed = value.to_vec();
     cipher(key)?
-        .seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(aad.as_bytes()),
-            &mut sealed,
-        )
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad.as_bytes()), &mut sealed)
         .map_err(|_| VaultError::internal("a value could not be sealed"))?;
     Ok(BASE64.encode([nonce.as_slice(), &sealed].concat()))
 }
@@ -69,7 +65,9 @@ pub(crate) fn open(key: &Secret, aad: &str, sealed: &str) -> Result<Option<Zeroi
 
 /// The same for what must be 32 bytes.
 pub(crate) fn open_secret(key: &Secret, aad: &str, sealed: &str) -> Result<Option<Secret>> {
-    Ok(open(key, aad, sealed)?.and_then(|value| <[u8; 32]>::try_from(value.as_slice()).ok()).map(Zeroizing::new))
+    Ok(open(key, aad, sealed)?
+        .and_then(|value| <[u8; 32]>::try_from(value.as_slice()).ok())
+        .map(Zeroizing::new))
 }
 
 #[cfg(test)]

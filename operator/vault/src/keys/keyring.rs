@@ -95,7 +95,9 @@ impl Keyring {
                 let why = "the vault is encrypted, and no key was given".to_owned();
                 return Err(VaultError::WrongKey { vault: self.vault_id.clone(), why });
             }
-            (None, false) => return Err(VaultError::corrupted(file, "encrypted, in a vault without encryption")),
+            (None, false) => {
+                return Err(VaultError::corrupted(file, "encrypted, in a vault without encryption"));
+            }
         };
         Ok(DataKey { secret, wrapped: wrapped.to_owned(), vault_id: self.vault_id.clone() })
     }

@@ -61,17 +61,25 @@ impl Key {
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         match lines.as_slice() {
             [] => Err(VaultError::InvalidKey("the encryption key is empty".to_owned())),
-            [identity] if identity.starts_with("AGE-SECRET-KEY-") => age::x25519::Identity::from_str(identity)
-                .map(Self::Age)
-                .map_err(|why| VaultError::InvalidKey(format!("the age identity cannot be read: {why}"))),
+            [identity] if identity.starts_with("AGE-SECRET-KEY-") => {
+                age::x25519::Identity::from_str(identity)
+                    .map(Self::Age)
+                    .map_err(|why| VaultError::InvalidKey(format!("the age identity cannot be read: {why}")))
+            }
             [base64] => {
                 let bytes = Zeroizing::new(LENIENT.decode(base64).map_err(|_| {
-                    VaultError::InvalidKey("the encryption key is neither base64 nor an age identity".to_owned())
+                    VaultError::InvalidKey(
+                        "the encryption key is neither base64 nor an age identity".to_owned(),
+                    )
                 })?);
                 let found = bytes.len();
-                <[u8; 32]>::try_from(bytes.as_slice()).map(|key| Self::Raw(Zeroizing::new(key))).map_err(|_| {
-                    VaultError::InvalidKey(format!("the encryption key has {found} bytes, it must have 32"))
-                })
+                <[u8; 32]>::try_from(bytes.as_slice()).map(|key| Self::Raw(Zeroizing::new(key))).map_err(
+                    |_| {
+                        VaultError::InvalidKey(format!(
+                            "the encryption key has {found} bytes, it must have 32"
+                        ))
+                    },
+                )
             }
             _ => Err(VaultError::InvalidKey("the encryption key has more than one line".to_owned())),
         }
@@ -137,7 +145,9 @@ mod tests {
 
     #[test]
     fn other_keys_are_refused_without_being_told() {
-        for text in ["", "#only a comment", "AAECAwQFBgcICQoLDA0ODw==", "not-base64!", "AGE-SECRET-KEY-1XYZ", "a\nb"] {
+        for text in
+            ["", "#only a comment", "AAECAwQFBgcICQoLDA0ODw==", "not-base64!", "AGE-SECRET-KEY-1XYZ", "a\nb"]
+        {
             let error = Key::parse(text).unwrap_err();
             assert_eq!(error.reason(), Reason::InvalidEncryptionKey);
             assert!(text.is_empty() || !error.to_string().contains(text), "{error}");

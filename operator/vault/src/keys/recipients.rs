@@ -70,7 +70,8 @@ pub(crate) fn wrap_missing(
         None => {}
     }
     for recipient in ages {
-        if !there.iter().any(|r| matches!(r, Recipient::Age { recipient: known, .. } if *known == recipient)) {
+        if !there.iter().any(|r| matches!(r, Recipient::Age { recipient: known, .. } if *known == recipient))
+        {
             there.push(wrap_for_age(root, &recipient)?);
         }
     }

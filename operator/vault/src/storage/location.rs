@@ -58,21 +58,26 @@ impl Location {
             invalid(format!("{text:?}: {error}; write file:///directory or s3://bucket/prefix?region=…"))
         })?;
         match url.scheme() {
-            "file" => url
-                .to_file_path()
-                .map(Self::Volume)
-                .map_err(|()| invalid(format!("{text:?} must name a directory of this machine: file:///directory"))),
+            "file" => url.to_file_path().map(Self::Volume).map_err(|()| {
+                invalid(format!("{text:?} must name a directory of this machine: file:///directory"))
+            }),
             "s3" => {
                 if !url.username().is_empty() || url.password().is_some() {
-                    return Err(invalid("credentials do not belong in the URL; set AWS_ACCESS_KEY_ID and \
-                                        AWS_SECRET_ACCESS_KEY".to_owned()));
+                    return Err(invalid(
+                        "credentials do not belong in the URL; set AWS_ACCESS_KEY_ID and \
+                                        AWS_SECRET_ACCESS_KEY"
+                            .to_owned(),
+                    ));
                 }
                 let bucket = url.host_str().unwrap_or_default().to_owned();
                 if bucket.is_empty() {
                     return Err(invalid(format!("{text:?} names no bucket")));
                 }
-                let mut options =
-                    S3Options { bucket, prefix: url.path().trim_matches('/').to_owned(), ..S3Options::default() };
+                let mut options = S3Options {
+                    bucket,
+                    prefix: url.path().trim_matches('/').to_owned(),
+                    ..S3Options::default()
+                };
                 for (key, value) in url.query_pairs() {
                     match key.as_ref() {
                         "endpoint" => options.endpoint = Some(value.into_owned()),
@@ -81,7 +86,11 @@ impl Location {
                             options.path_style = match value.as_ref() {
                                 "true" | "1" | "" => true,
                                 "false" | "0" => false,
-                                other => return Err(invalid(format!("path_style={other:?} is neither true nor false"))),
+                                other => {
+                                    return Err(invalid(format!(
+                                        "path_style={other:?} is neither true nor false"
+                                    )));
+                                }
                             };
                         }
                         other => {

@@ -9,7 +9,9 @@ pub(super) fn check(bundle: &[u8]) -> Result<(), String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(bundle) {
         let certificate = certificate.map_err(|error| format!("the CA bundle is not PEM: {error}"))?;
-        roots.add(certificate).map_err(|error| format!("the CA bundle has an unusable certificate: {error}"))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("the CA bundle has an unusable certificate: {error}"))?;
     }
     if roots.is_empty() { Err("the CA bundle has no certificate".to_owned()) } else { Ok(()) }
 }

@@ -12,7 +12,11 @@ use super::{Storage, StorageError, StorageErrorKind, StorageResult};
 pub async fn probe(storage: &dyn Storage) -> StorageResult<()> {
     let mut random = [0u8; 12];
     SystemRandom::new().fill(&mut random).map_err(|_| {
-        StorageError::new(StorageErrorKind::Unreachable, storage.describe(), "the system gives no random numbers")
+        StorageError::new(
+            StorageErrorKind::Unreachable,
+            storage.describe(),
+            "the system gives no random numbers",
+        )
     })?;
     let once = format!("probe/{}.once", hex::encode(random));
     let mutable = format!("probe/{}.json", hex::encode(random));

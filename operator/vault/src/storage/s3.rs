@@ -22,9 +22,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use secrecy::ExposeSecret;
 
 use super::s3_upload::S3Upload;
-use super::{
-    Entry, S3Options, Storage, StorageError, StorageErrorKind, StorageResult, Upload, Version, pem,
-};
+use super::{Entry, S3Options, Storage, StorageError, StorageErrorKind, StorageResult, Upload, Version, pem};
 use crate::error::Result;
 
 /// Attempts of one request, the first included.
@@ -45,7 +43,9 @@ impl S3 {
         let http = http_client(options)?;
         let region = [options.region.clone()]
             .into_iter()
-            .chain(["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(|name| std::env::var(name).ok()))
+            .chain(
+                ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(|name| std::env::var(name).ok()),
+            )
             .find(|region| !region.is_empty())
             .unwrap_or_else(|| "us-east-1".to_owned());
         let region = Region::new(region);
@@ -108,7 +108,9 @@ impl S3 {
         loop {
             let request = self.client.get_object().bucket(&self.bucket).key(self.key(path));
             let request = match &range {
-                Some(range) => request.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1))),
+                Some(range) => {
+                    request.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))
+                }
                 None => request,
             };
             let answer = request.send().await.map_err(|error| refusal(path, &error))?;
@@ -177,7 +179,11 @@ impl S3 {
         }
     }
 
-    async fn pages(&self, prefix: String, token: Option<String>) -> StorageResult<(Vec<Entry>, Option<String>)> {
+    async fn pages(
+        &self,
+        prefix: String,
+        token: Option<String>,
+    ) -> StorageResult<(Vec<Entry>, Option<String>)> {
         let answer = self
             .client
             .list_objects_v2()
@@ -222,7 +228,11 @@ fn http_client(options: &S3Options) -> Result<SharedHttpClient> {
         trust = trust.with_pem_certificate(bundle.clone());
     }
     let context = TlsContext::builder().with_trust_store(trust).build().map_err(|error| {
-        StorageError::new(StorageErrorKind::Unreachable, format!("s3://{}", options.bucket), error.to_string())
+        StorageError::new(
+            StorageErrorKind::Unreachable,
+            format!("s3://{}", options.bucket),
+            error.to_string(),
+        )
     })?;
     Ok(builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https())
 }
@@ -259,7 +269,11 @@ where
         ("BadDigest" | "XAmzContentChecksumMismatch" | "InvalidDigest", _) => StorageErrorKind::Corrupted,
         ("NotImplemented", _) | (_, Some(501)) => StorageErrorKind::ConditionalWritesUnsupported,
         (
-            "AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken"
+            "AccessDenied"
+            | "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "ExpiredToken"
+            | "InvalidToken"
             | "AuthorizationHeaderMalformed",
             _,
         )
@@ -343,7 +357,9 @@ impl Storage for S3 {
                 _ => Err(error),
             },
             // If-Match on what is not there.
-            Err(error) if error.is_not_found() => Err(StorageError { kind: StorageErrorKind::Conflict, ..error }),
+            Err(error) if error.is_not_found() => {
+                Err(StorageError { kind: StorageErrorKind::Conflict, ..error })
+            }
             Err(error) => Err(error),
         }
     }

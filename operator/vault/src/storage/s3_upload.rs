@@ -106,7 +106,11 @@ impl Multipart {
             .map_err(|error| refusal(path, &error))?;
         let id = answer.upload_id().unwrap_or_default().to_owned();
         if id.is_empty() {
-            return Err(StorageError::new(StorageErrorKind::Unreachable, path, "a multipart upload without an id"));
+            return Err(StorageError::new(
+                StorageErrorKind::Unreachable,
+                path,
+                "a multipart upload without an id",
+            ));
         }
         Ok(Self {
             s3,
@@ -162,7 +166,8 @@ impl Multipart {
 
     async fn complete(mut self) -> StorageResult<bool> {
         self.settle().await?;
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.done))).build();
+        let parts =
+            CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.done))).build();
         self.s3
             .client
             .complete_multipart_upload()
@@ -229,7 +234,9 @@ impl Upload for S3Upload {
             // A file is there, or the upload is gone: ours, if the answer to an earlier try was lost on its way.
             Err(error) if matches!(error.kind, StorageErrorKind::Conflict | StorageErrorKind::NotFound) => {
                 match self.stored(size).await {
-                    Ok(there) if there == (size, sha256.clone()) => Ok(Stored { size, sha256, compared: true }),
+                    Ok(there) if there == (size, sha256.clone()) => {
+                        Ok(Stored { size, sha256, compared: true })
+                    }
                     Ok(_) => Err(StorageError { kind: StorageErrorKind::AlreadyExists, ..error }),
                     Err(_) => Err(error),
                 }

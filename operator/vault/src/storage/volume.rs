@@ -65,7 +65,8 @@ impl Volume {
         let mut random = [0u8; 16];
         SystemRandom::new().fill(&mut random).map_err(|_| std::io::Error::other("no random numbers"))?;
         let path = folder.join(hex::encode(random));
-        let file = in_folder(&folder, || std::fs::OpenOptions::new().write(true).create_new(true).open(&path))?;
+        let file =
+            in_folder(&folder, || std::fs::OpenOptions::new().write(true).create_new(true).open(&path))?;
         self.swept.call_once(|| sweep(&folder));
         Ok((path, file))
     }
@@ -262,10 +263,13 @@ impl Storage for Volume {
         bytes: Bytes,
     ) -> StorageResult<Version> {
         self.file(path)?;
-        let conflict = |message: &str| StorageError::new(StorageErrorKind::Conflict, path, message.to_owned());
+        let conflict =
+            |message: &str| StorageError::new(StorageErrorKind::Conflict, path, message.to_owned());
         let number = match expected {
             None => 0,
-            Some(version) => version.0.parse().map_err(|_| conflict("not a version of a directory's file"))?,
+            Some(version) => {
+                version.0.parse().map_err(|_| conflict("not a version of a directory's file"))?
+            }
         };
         let owned = path.to_owned();
         match self.blocking(path, move |this| this.replace(&owned, number, &bytes)).await {
@@ -332,7 +336,8 @@ impl Volume {
     /// Folders and files in a folder, by paths in the vault, sorted.
     fn entries(&self, folder: &str) -> std::io::Result<(Vec<String>, Vec<Entry>)> {
         let (mut folders, mut files) = (Vec::new(), Vec::new());
-        for entry in read_folder(&if folder.is_empty() { self.root.clone() } else { self.root.join(folder) })? {
+        for entry in read_folder(&if folder.is_empty() { self.root.clone() } else { self.root.join(folder) })?
+        {
             let Ok(name) = entry.file_name().into_string() else { continue };
             if folder.is_empty() && name == TEMPORARY {
                 continue;

@@ -44,7 +44,11 @@ impl VolumeUpload {
 impl Upload for VolumeUpload {
     async fn write(&mut self, bytes: Bytes) -> StorageResult<()> {
         let Some((temporary, mut file, mut running)) = self.file.take() else {
-            return Err(StorageError::new(StorageErrorKind::Unreachable, &self.path, "an earlier write failed"));
+            return Err(StorageError::new(
+                StorageErrorKind::Unreachable,
+                &self.path,
+                "an earlier write failed",
+            ));
         };
         let state = self
             .volume
@@ -60,7 +64,11 @@ impl Upload for VolumeUpload {
 
     async fn finish(mut self: Box<Self>) -> StorageResult<Stored> {
         let Some((temporary, file, running)) = self.file.take() else {
-            return Err(StorageError::new(StorageErrorKind::Unreachable, &self.path, "an earlier write failed"));
+            return Err(StorageError::new(
+                StorageErrorKind::Unreachable,
+                &self.path,
+                "an earlier write failed",
+            ));
         };
         let target = self.target.clone();
         self.volume

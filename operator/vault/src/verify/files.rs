@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use futures::stream::{self, StreamExt};
 use futures::TryStreamExt;
+use futures::stream::{self, StreamExt};
 
 use super::Checks;
 use super::lines::{is_finding, words};
@@ -89,7 +89,11 @@ async fn look(vault: &Vault, file: &FileRef, part: Option<&Part>) -> Result<Resu
     let looked = match part.filter(|_| vault.can_open()) {
         None => vault.compare(file).await.map(|problem| problem.map_or(Ok(0), Err)),
         Some(part) => vault.check(part).await.map(|rows| {
-            if rows == part.rows { Ok(rows) } else { Err(format!("it has {rows} rows, {} were written", part.rows)) }
+            if rows == part.rows {
+                Ok(rows)
+            } else {
+                Err(format!("it has {rows} rows, {} were written", part.rows))
+            }
         }),
     };
     match looked {

@@ -31,7 +31,11 @@ impl Checks<'_> {
                 Err(VaultError::LineNotFound(_)) => {
                     let mut there = self.vault.storage().list(&layout::snapshots(&name));
                     if there.try_next().await?.is_some() {
-                        self.problem(&layout::line_document(&name), [], "it is missing, though there are snapshots");
+                        self.problem(
+                            &layout::line_document(&name),
+                            [],
+                            "it is missing, though there are snapshots",
+                        );
                     }
                 }
                 Err(error) if is_finding(&error) => {
@@ -85,7 +89,11 @@ impl Checks<'_> {
                 self.problem(&file, [name.to_owned()], "the parent of this snapshot cannot be read");
             }
             (None, Some(before)) => {
-                self.problem(path, [name.to_owned()], format!("it does not name {} as its parent", before.seq));
+                self.problem(
+                    path,
+                    [name.to_owned()],
+                    format!("it does not name {} as its parent", before.seq),
+                );
             }
         }
     }
@@ -140,7 +148,8 @@ impl Checks<'_> {
 
 /// Whether an error is about what is stored, not about reaching it.
 pub(super) fn is_finding(error: &VaultError) -> bool {
-    matches!(error, VaultError::Corrupted { .. } | VaultError::FormatUnsupported { .. }) || error.is_not_found()
+    matches!(error, VaultError::Corrupted { .. } | VaultError::FormatUnsupported { .. })
+        || error.is_not_found()
 }
 
 /// What is wrong, without the file's name.

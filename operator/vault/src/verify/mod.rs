@@ -81,7 +81,12 @@ struct Checks<'a> {
 }
 
 impl Checks<'_> {
-    fn problem(&mut self, file: &str, snapshots: impl IntoIterator<Item = String>, problem: impl Into<String>) {
+    fn problem(
+        &mut self,
+        file: &str,
+        snapshots: impl IntoIterator<Item = String>,
+        problem: impl Into<String>,
+    ) {
         self.report.problems.push(Problem {
             file: file.to_owned(),
             snapshots: snapshots.into_iter().collect(),
@@ -106,7 +111,11 @@ pub async fn verify(vault: &Vault, options: &Options) -> Result<Report> {
     if let Some(expected) = &options.expect
         && !checks.digests.contains(expected)
     {
-        checks.problem("", [], format!("no snapshot has the digest {expected}: the bucket may have been wound back"));
+        checks.problem(
+            "",
+            [],
+            format!("no snapshot has the digest {expected}: the bucket may have been wound back"),
+        );
     }
     checks.report.files = checks.files.len() as u64;
     checks.report.bytes = checks.files.values().map(|named| named.file.size).sum();

@@ -162,7 +162,8 @@ pub async fn contract(storage: Arc<dyn Storage>) {
             storage.replace_if_match("t/m.json", Some(&first), Bytes::from(vec![b'0' + n])).await.is_ok()
         })
     });
-    let won = futures::future::join_all(racing).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
+    let won =
+        futures::future::join_all(racing).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
     assert_eq!(won, 1);
     let (_, version) = storage.read_mutable("t/m.json").await.unwrap().unwrap();
     storage.replace_if_match("t/m.json", Some(&version), Bytes::from_static(b"last")).await.unwrap();
@@ -192,7 +193,9 @@ pub async fn contract(storage: Arc<dyn Storage>) {
 
     assert_eq!(storage.list_folders("t").await.unwrap(), ["up"]);
     assert_eq!(storage.list("t/race-").try_collect::<Vec<_>>().await.unwrap().len(), 5);
-    for path in listing(&*storage).await.into_iter().filter(|path| path.starts_with("t/") && !path.contains("/m.")) {
+    for path in
+        listing(&*storage).await.into_iter().filter(|path| path.starts_with("t/") && !path.contains("/m."))
+    {
         storage.delete(&path).await.unwrap();
         storage.delete(&path).await.unwrap();
     }
@@ -227,7 +230,8 @@ pub async fn whole_run(storage: Arc<dyn Storage>) {
     assert_eq!(run.pages("Account").await.unwrap().len(), 1);
     assert_eq!(page(&second, 0).await.attempt, 1, "the first note of a page counts");
     assert_eq!(page(&second, 1).await.attempt, 2);
-    let parts: Vec<Part> = run.pages("Account").await.unwrap().into_iter().flat_map(|page| page.parts).collect();
+    let parts: Vec<Part> =
+        run.pages("Account").await.unwrap().into_iter().flat_map(|page| page.parts).collect();
     let record = ShardRecord { object: "Account".into(), parts, ledger: ledger(4), ..ShardRecord::default() };
     let record = second.put_shard(record).await.unwrap();
     assert_eq!(run.shards().await.unwrap(), std::slice::from_ref(&record));
@@ -326,5 +330,10 @@ pub async fn commit_race(storage: Arc<dyn Storage>) {
     let snapshots = line.snapshots().await.unwrap();
     assert_eq!(snapshots.len(), 2);
     assert_eq!(snapshots[1].parent.as_ref().unwrap().digest, snapshots[0].digest);
-    assert!(verify::verify(&vault, &verify::Options { full: true, ..Default::default() }).await.unwrap().is_good());
+    assert!(
+        verify::verify(&vault, &verify::Options { full: true, ..Default::default() })
+            .await
+            .unwrap()
+            .is_good()
+    );
 }

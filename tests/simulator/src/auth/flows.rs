@@ -197,13 +197,12 @@ fn find_app<'a>(
     client_id: Option<&str>,
     at: Option<usize>,
 ) -> Option<(&'a OrgState, &'a ConnectedApp)> {
-    let orgs = state.orgs.iter().filter(|org| at.is_none_or(|at| at == org.number));
-    orgs.filter_map(|org| {
+    let mut orgs = state.orgs.iter().filter(|org| at.is_none_or(|at| at == org.number));
+    orgs.find_map(|org| {
         let app =
             org.org.settings.connected_apps.iter().find(|app| Some(app.client_id.as_str()) == client_id)?;
         Some((&**org, app))
     })
-    .next()
 }
 
 /// The app that a form names, its secret checked; without `needed` a form without one passes.

@@ -42,8 +42,8 @@ pub(crate) fn login(
     }
     let name = element(&body, "username").map(unescape).unwrap_or_default();
     let password = element(&body, "password").map(unescape).unwrap_or_default();
-    let orgs = state.orgs.iter().filter(|org| at.is_none_or(|at| at == org.number));
-    let found = orgs.filter_map(|org| Some((org, check_password(org, &name, &password)?))).next();
+    let mut orgs = state.orgs.iter().filter(|org| at.is_none_or(|at| at == org.number));
+    let found = orgs.find_map(|org| Some((org, check_password(org, &name, &password)?)));
     match found {
         Some((org, user)) => (Some(org.number), answer(state, request, org, user, version)),
         None => {
