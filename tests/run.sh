@@ -7,7 +7,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ORGKEEP_ROOT" || exit 1
 cluster=$ORGKEEP_ROOT/tests/cluster/cluster.sh
-default=(unit chart cluster interop)
+default=(lint unit chart cluster interop)
 results=()
 
 # Runs one step of a suite and notes how it went; a failed step does not keep the others from running.
