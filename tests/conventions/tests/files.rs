@@ -19,6 +19,9 @@ const SECRETS: &[&str] = &[
     concat!("xo", "xb-"),
 ];
 
+/// Keys made for tests, which open nothing.
+const TEST_KEYS: &[&str] = &["tests/simulator/tests/data/app.key"];
+
 /// Where `words` stand as a word of their own.
 fn lines_with<'a>(file: &'a TextFile, words: &'a [&str]) -> impl Iterator<Item = String> + 'a {
     file.text.lines().enumerate().filter(|(_, line)| words.iter().any(|word| has_word(line, word))).map(
@@ -60,6 +63,7 @@ fn no_file_holds_a_secret() -> Result<(), Box<dyn Error>> {
     let files = repository::text_files()?;
     let found: Vec<String> = files
         .iter()
+        .filter(|file| !TEST_KEYS.contains(&file.path.as_str()))
         .flat_map(|file| {
             file.text.lines().enumerate().filter(|(_, line)| is_secret(line)).map(|(index, line)| {
                 let beginning: String = line.trim().chars().take(40).collect();
