@@ -37,7 +37,7 @@ WEED_S3_SSE_KEY=test "$bin/weed" server -ip 127.0.0.1 -ip.bind 127.0.0.1 -dir "$
   -master.volumeSizeLimitMB 64 -master.port $((base + 1)) -volume.port $((base + 2)) -filer.port $((base + 3)) \
   -s3 -s3.port "$base" -s3.config "$work/s3.json" >"$work/log" 2>&1 &
 server=$!
-trap 'kill -KILL "$server" 2>/dev/null; wait "$server" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill -KILL "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 for _ in $(seq 240); do
   code=$(curl -s -o /dev/null -w '%{http_code}' --aws-sigv4 aws:amz:us-east-1:s3 \
     -u "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -X PUT "$ORGKEEP_TEST_S3_ENDPOINT/$ORGKEEP_TEST_S3_BUCKET" || true)
