@@ -23,6 +23,7 @@ pub(crate) async fn open(
     if spec.access_mode == AccessMode::ReadOnly {
         return open_read_only(spec, signing_key, context).await;
     }
+    refuse_promises_not_kept(spec)?;
     let access = access(spec, signing_key, context.secrets.as_ref())?;
     let storage = location(spec, context)?.open().await?;
     if probe {
@@ -40,6 +41,17 @@ pub(crate) async fn open_read_only(
     let access = access(spec, signing_key, context.secrets.as_ref())?;
     let storage = location(spec, context)?.open().await?;
     Ok(Vault::open_read_only(storage, &access).await?)
+}
+
+/// A vault that asks for a protection which this version does not give must not look protected.
+fn refuse_promises_not_kept(spec: &BackupVaultSpec) -> Result<(), Ending> {
+    match spec.s3.as_ref().and_then(|s3| s3.object_lock.as_ref()) {
+        None => Ok(()),
+        Some(_) => Err(Ending::failed(
+            Reason::NotInThisVersion,
+            "spec.s3.objectLock is not carried out by this version, and nothing is written as if it were",
+        )),
+    }
 }
 
 /// Where the vault is.
@@ -115,6 +127,17 @@ mod tests {
         assert_eq!(directory(&volume(None), root), root);
         assert_eq!(directory(&volume(Some("a/b")), root), Path::new("/vault/a/b"));
         assert_eq!(directory(&volume(Some("/srv/v")), root), Path::new("/srv/v"));
+    }
+
+    #[test]
+    fn an_object_lock_is_refused_and_not_left_out() {
+        let spec = |s3: serde_json::Value| -> BackupVaultSpec {
+            serde_json::from_value(serde_json::json!({"s3": s3, "encryption": {"disabled": true}})).unwrap()
+        };
+        assert!(refuse_promises_not_kept(&spec(serde_json::json!({"bucket": "b"}))).is_ok());
+        let lock = serde_json::json!({"bucket": "b", "objectLock": {"mode": "Compliance", "days": 30}});
+        let refused = refuse_promises_not_kept(&spec(lock)).unwrap_err();
+        assert!(refused.to_string().contains("objectLock"), "{refused}");
     }
 
     #[test]

@@ -384,6 +384,7 @@ fn the_outcome_is_copied() {
     assert_eq!(status.completion_time.as_deref(), Some("2026-05-01T11:59:00Z"));
     let progress = status.progress.unwrap();
     assert_eq!((progress.percent, progress.objects_done, progress.current_object.as_str()), (100, 9, ""));
+    assert_eq!(progress.records, 90);
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub fn finished(o: &Observed, word: &Word, at: Option<Timestamp>) -> Decision {
         // The last that was polled is some seconds older than the end.
         progress.percent = 100;
         progress.objects_done = progress.objects_total;
+        progress.records = i64::try_from(word.counts.records).unwrap_or(i64::MAX);
         progress.current_object.clear();
     }
     end(o, status, word.phase, word.reason, &word.message, at)
