@@ -139,8 +139,8 @@ pub fn status(
     let mut set = ConditionSet::new(&[], generation, now);
     if entry.phase == Phase::PartiallySucceeded.as_str() {
         let text = "some objects are missing or unproven; the run's report in the vault names them";
-        set.set(condition::READY, State::False, Phase::PartiallySucceeded.as_str(), text);
-        set.stalled(Phase::PartiallySucceeded.as_str(), text);
+        set.set(condition::READY, State::False, Reason::ObjectsIncomplete, text);
+        set.stalled(Reason::ObjectsIncomplete, text);
     } else {
         set.set(condition::READY, State::True, Reason::Succeeded, "found in the vault's catalog");
     }

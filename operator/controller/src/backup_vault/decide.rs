@@ -33,12 +33,12 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         interval: i64::from(object.spec.catalog.interval_minutes) * 60,
         // A run that committed changes what the status tells of the vault.
         news: observed.last_commit,
-        worker: &observed.worker,
-        looks_at: observed.looks_at,
+        worker: &observed.job.worker,
+        looks_at: observed.job.looks_at,
         now,
     });
     let outcome = match &step {
-        Step::Watch { .. } if matches!(observed.worker, WorkerState::Running { .. }) => {
+        Step::Watch { .. } if matches!(observed.job.worker, WorkerState::Running { .. }) => {
             Outcome::wait_seconds(1)
         }
         Step::Start | Step::Watch { .. } => Outcome::wait_seconds(WATCH),

@@ -3,31 +3,25 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::batch::v1::Job;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use orgkeep_api::worker::Catalog;
 use orgkeep_api::{BackupVault, Snapshot, names};
 
-use crate::shared::observe::{WorkerState, observe};
+use crate::shared::observe::WorkerState;
+use crate::shared::probe_job::ProbeJob;
 use crate::shared::stores::Stores;
 use crate::shared::time::parse;
 use crate::shared::worker_pod::Owner;
-use crate::shared::{Context, Doing, Error, Guarded, apply, probe};
+use crate::shared::{Context, Doing, Error, Guarded};
 
 /// What a pass knows.
 #[derive(Debug, Clone)]
 pub struct Observed {
     /// The object.
     pub object: Arc<BackupVault>,
-    /// The object as its Job's owner.
-    pub owner: Owner,
-    /// Name of the probe's Job.
-    pub job_name: String,
     /// The probe.
-    pub worker: WorkerState,
-    /// The generation that the probe looks at.
-    pub looks_at: Option<i64>,
+    pub job: ProbeJob,
     /// When the newest run of this cluster into this vault ended, as far as the watch has seen.
     pub last_commit: Option<Timestamp>,
     /// The vault's catalog and the Snapshots that are there, once the probe has it.
@@ -36,19 +30,11 @@ pub struct Observed {
 
 /// Reads.
 pub async fn gather(object: &Arc<BackupVault>, context: &Context) -> Result<Observed, Error> {
-    let owner = Owner::of(object.as_ref())?;
-    let job_name = names::vault_probe(&object.name_any());
-    let job: Option<Job> = apply::get(&context.client, &owner.namespace, &job_name).await?;
-    let pods = match &job {
-        Some(_) => apply::worker_pods(&context.client, &owner).await?,
-        None => Vec::new(),
-    };
-    let looks_at = job.as_ref().and_then(probe::looks_at);
-    let worker = observe(job.as_ref(), &pods);
-    let current = looks_at == object.metadata.generation;
-    let catalog = if current { catalog(&worker, &owner, context).await? } else { None };
-    let last_commit = last_commit(&context.stores, &owner);
-    Ok(Observed { object: Arc::clone(object), owner, job_name, worker, looks_at, last_commit, catalog })
+    let job = ProbeJob::gather(object.as_ref(), names::vault_probe(&object.name_any()), context).await?;
+    let current = job.looks_at == object.metadata.generation;
+    let catalog = if current { catalog(&job.worker, &job.owner, context).await? } else { None };
+    let last_commit = last_commit(&context.stores, &job.owner);
+    Ok(Observed { object: Arc::clone(object), job, last_commit, catalog })
 }
 
 fn last_commit(stores: &Stores, owner: &Owner) -> Option<Timestamp> {

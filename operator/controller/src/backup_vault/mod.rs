@@ -16,7 +16,7 @@ use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 use orgkeep_api::{BackupVault, Snapshot};
 
-use crate::shared::{Context, Error, Guarded, Outcome, Reconciler, Scope, events};
+use crate::shared::{self, Context, Error, Guarded, Outcome, Reconciler, Scope, events};
 
 /// The controller.
 pub struct Vaults;
@@ -47,12 +47,12 @@ impl Reconciler for Vaults {
         }
         let new = status::status(&observed, &decision, context.now());
         let old = object.status.clone().unwrap_or_default();
-        if apply::status(&object, &new, &context).await?
+        if shared::apply::status(&context.client, &*object, object.status.as_ref(), &new).await?
             && let Some(note) = events::of_ready(&old.conditions, &new.conditions, "Probe")
         {
             context.events.publish(&object.object_ref(&()), &note).await;
         }
-        apply::after_status(&observed, &decision, &context).await?;
+        observed.job.clear(&decision.step, &context).await?;
         Ok(decision.outcome)
     }
 }

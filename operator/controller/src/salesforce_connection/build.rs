@@ -1,15 +1,13 @@
 //! The probe's Job; pure.
 
-use std::collections::BTreeMap;
-
 use kube::ResourceExt;
 use orgkeep_api::worker::{ProbeConnectionTask, Task};
 
 use super::decide::Decision;
 use super::gather::Observed;
 use crate::shared::Error;
-use crate::shared::probe::{self, Step};
-use crate::shared::worker_pod::{self, WorkerDefaults, WorkerJob, WorkerObjects};
+use crate::shared::probe::Step;
+use crate::shared::worker_pod::{WorkerDefaults, WorkerObjects};
 
 /// What is to be made, if anything.
 pub fn build(
@@ -23,22 +21,12 @@ pub fn build(
     let object = &observed.object;
     let org = object.status.as_ref().and_then(|status| status.org.as_ref());
     let task = ProbeConnectionTask {
-        namespace: observed.owner.namespace.clone(),
+        namespace: observed.job.owner.namespace.clone(),
         connection_name: object.name_any(),
         connection: object.spec.clone(),
         org_id: org.map(|org| org.id.clone()).filter(|id| !id.is_empty()),
     };
-    let worker = WorkerJob {
-        name: observed.job_name.clone(),
-        owner: &observed.owner,
-        task: Task::ProbeConnection(Box::new(task)),
-        placement: object.spec.worker.as_ref(),
-        parallelism: 1,
-        backoff_limit: probe::BACKOFF_LIMIT,
-        deadline_seconds: probe::DEADLINE_SECONDS,
-        ttl_seconds: probe::TTL_SECONDS,
-        labels: BTreeMap::new(),
-        annotations: probe::annotations(object.metadata.generation.unwrap_or(0)),
-    };
-    worker_pod::build(defaults, &worker).map(Some)
+    let generation = object.metadata.generation.unwrap_or(0);
+    let task = Task::ProbeConnection(Box::new(task));
+    observed.job.build(task, object.spec.worker.as_ref(), generation, defaults).map(Some)
 }

@@ -39,8 +39,8 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Decision {
         status: object.status.as_ref().and_then(|status| status.probe.as_ref()),
         interval: INTERVAL,
         news: None,
-        worker: &observed.worker,
-        looks_at: observed.looks_at,
+        worker: &observed.job.worker,
+        looks_at: observed.job.looks_at,
         now,
     });
     let outcome = match &step {
@@ -61,7 +61,7 @@ pub fn refused(observed: &Observed, message: &str, now: Timestamp) -> Decision {
 
 /// A simulator that only `orgkeep run` can start is refused without a Job.
 fn local_only(observed: &Observed, generation: i64, now: Timestamp) -> Option<Step> {
-    if !observed.object.spec.is_local_simulator() || observed.worker != WorkerState::Absent {
+    if !observed.object.spec.is_local_simulator() || observed.job.worker != WorkerState::Absent {
         return None;
     }
     let text = "loginUrl simulator: is for `orgkeep run` only; in a cluster give the simulator's http(s) URL";

@@ -1,6 +1,5 @@
 //! `SalesforceConnection`: probed by a short Job on a schedule and whenever its spec changes.
 
-mod apply;
 mod build;
 mod decide;
 mod gather;
@@ -12,7 +11,7 @@ use kube::Resource;
 use kube::runtime::reflector::Store;
 use orgkeep_api::SalesforceConnection;
 
-use crate::shared::{Context, Error, Guarded, Outcome, Reconciler, events};
+use crate::shared::{Context, Error, Guarded, Outcome, Reconciler, apply, events};
 
 /// The controller.
 pub struct Connections;
@@ -29,18 +28,20 @@ impl Reconciler for Connections {
         let observed = gather::gather(&object, &context).await?;
         let mut decision = decide::decide(&observed, context.now());
         let objects = build::build(&observed, &decision, &context.workers)?;
-        if let Err(error) = apply::before_status(objects.as_ref(), &context).await {
+        if let Some(objects) = &objects
+            && let Err(error) = apply::worker(&context.client, objects).await
+        {
             let Some(message) = error.refused() else { return Err(error) };
             decision = decide::refused(&observed, &message, context.now());
         }
         let new = status::status(&observed, &decision, context.now());
         let old = object.status.clone().unwrap_or_default();
-        if apply::status(&object, &new, &context).await?
+        if apply::status(&context.client, &*object, object.status.as_ref(), &new).await?
             && let Some(note) = events::of_ready(&old.conditions, &new.conditions, "Probe")
         {
             context.events.publish(&object.object_ref(&()), &note).await;
         }
-        apply::after_status(&observed, &decision, &context).await?;
+        observed.job.clear(&decision.step, &context).await?;
         Ok(decision.outcome)
     }
 }

@@ -10,6 +10,7 @@ use super::*;
 use crate::shared::Outcome;
 use crate::shared::conditions::find;
 use crate::shared::observe::WorkerState;
+use crate::shared::probe_job::ProbeJob;
 use crate::shared::testing::at;
 use crate::shared::worker_pod::Owner;
 
@@ -22,10 +23,7 @@ fn observed(old: &SalesforceConnectionStatus) -> Observed {
     let owner = Owner::of(&object).unwrap();
     Observed {
         object: Arc::new(object),
-        owner,
-        job_name: "acme-sfc-probe".into(),
-        worker: WorkerState::Absent,
-        looks_at: None,
+        job: ProbeJob { owner, name: "acme-sfc-probe".into(), worker: WorkerState::Absent, looks_at: None },
     }
 }
 

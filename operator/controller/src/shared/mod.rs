@@ -17,6 +17,7 @@ pub mod observe;
 pub mod outcome;
 pub mod poll;
 pub mod probe;
+pub mod probe_job;
 pub mod run;
 pub mod stores;
 #[cfg(test)]
