@@ -97,7 +97,7 @@ pub struct Progress {
     /// RFC 3339, UTC.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub updated_at: String,
-    /// Calls made to the org so far.
+    /// Calls made to the org so far, by all attempts of the run.
     pub api_calls: u64,
 }
 
@@ -225,7 +225,7 @@ pub struct Outcome {
     /// At most [`MAX_FAILURES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
-    /// Calls made to the org.
+    /// Calls made to the org, by all attempts of the run.
     #[serde(default)]
     pub api_calls: u64,
     /// The org, if it was reached.

@@ -3,6 +3,8 @@
 //! Everything in it is put once, so that of two attempts at the same thing the first one counts and both know it.
 //! It holds no value of a record.
 
+use std::collections::BTreeMap;
+
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_core::ledger::ObjectLedger;
 use orgkeep_core::run::{Failure, Outcome};
@@ -34,6 +36,8 @@ pub struct PageEntry {
     pub parts: Vec<Part>,
     /// Rows that the page had.
     pub rows: u64,
+    /// Calls to the org that the attempt had made by then.
+    pub api_calls: u64,
     /// Whatever the caller needs to go on: locators, job ids, counts.
     pub facts: Value,
 }
@@ -52,6 +56,8 @@ pub struct ShardRecord {
     pub ledger: ObjectLedger,
     /// Why it is incomplete, if it is.
     pub failure: Option<Failure>,
+    /// Calls to the org that the attempt had made by then.
+    pub api_calls: u64,
     /// Whatever the caller needs when it proves and commits.
     pub facts: Value,
 }
@@ -118,15 +124,7 @@ impl Run {
     pub async fn begin_attempt(&self) -> Result<Attempt> {
         let folder = self.path("attempts/");
         loop {
-            let taken: Vec<u32> = self
-                .line
-                .vault()
-                .storage()
-                .list(&folder)
-                .try_filter_map(|entry| async move { Ok(number_of(&entry.path)) })
-                .try_collect()
-                .await?;
-            let attempt = taken.into_iter().max().unwrap_or(0) + 1;
+            let attempt = self.attempts().await?.into_iter().max().unwrap_or(0) + 1;
             let document =
                 AttemptDocument { attempt, token: hex::encode(random::<16>()?), started_at: now() };
             let bytes = crate::vault::to_bytes(&document)?;
@@ -134,6 +132,16 @@ impl Run {
                 return Ok(Attempt::new(self.clone(), attempt));
             }
         }
+    }
+
+    /// Numbers of the attempts that were begun, in no order.
+    async fn attempts(&self) -> Result<Vec<u32>> {
+        let storage = self.line.vault().storage();
+        let numbers = storage
+            .list(&self.path("attempts/"))
+            .try_filter_map(|entry| async move { Ok(number_of(&entry.path)) })
+            .try_collect();
+        Ok(numbers.await?)
     }
 
     /// When the run's first attempt began.
@@ -172,15 +180,35 @@ impl Run {
 
     /// Records of all shards that are done, by object.
     pub async fn shards(&self) -> Result<Vec<ShardRecord>> {
-        let folder = self.path("shards");
-        let mut names = self.line.vault().storage().list_folders(&folder).await?;
-        names.sort();
-        let records: Vec<Option<ShardRecord>> = stream::iter(names)
+        let records: Vec<Option<ShardRecord>> = stream::iter(self.objects().await?)
             .map(|name| async move { self.shard(&name).await })
             .buffered(IN_FLIGHT)
             .try_collect()
             .await?;
         Ok(records.into_iter().flatten().collect())
+    }
+
+    /// Calls to the org of all attempts but one, as far as their journal tells: what an attempt called for after
+    /// its last entry is not in it.
+    pub async fn api_calls_beside(&self, attempt: &Attempt) -> Result<u64> {
+        if self.attempts().await?.len() < 2 {
+            return Ok(0);
+        }
+        let mut most: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut note = |attempt: u32, calls: u64| {
+            let known = most.entry(attempt).or_default();
+            *known = calls.max(*known);
+        };
+        for object in self.objects().await? {
+            for page in self.pages(&object).await? {
+                note(page.attempt, page.api_calls);
+            }
+            if let Some(record) = self.shard(&object).await? {
+                note(record.attempt, record.api_calls);
+            }
+        }
+        most.remove(&attempt.number());
+        Ok(most.values().sum())
     }
 
     /// How the run ended, by the newest attempt that said so.
@@ -190,6 +218,13 @@ impl Run {
             Some(path) => self.line.vault().read(&path).await,
             None => Ok(None),
         }
+    }
+
+    /// Objects that the journal has anything of, sorted.
+    async fn objects(&self) -> Result<Vec<String>> {
+        let mut names = self.line.vault().storage().list_folders(&self.path("shards")).await?;
+        names.sort();
+        Ok(names)
     }
 
     async fn paths(&self, folder: &str) -> Result<Vec<String>> {

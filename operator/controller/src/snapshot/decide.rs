@@ -248,7 +248,7 @@ fn run_id(o: &Observed) -> String {
     format!("{}-{uid:016x}", made.strftime("%Y%m%d-%H%M%S"))
 }
 
-/// Names the Job that is to be made; `calls` were made by those before it.
+/// Names the Job that is to be made; `calls` is what those before it told.
 fn start(o: &Observed, id: String, attempt: i32, calls: u64) -> Decision {
     let job_name = names::run_job(&o.snapshot.name_any(), attempt);
     let says = Says::new(Reason::Pending, format!("Job {job_name} is made"));

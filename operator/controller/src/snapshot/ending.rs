@@ -41,10 +41,11 @@ pub fn finished(o: &Observed, word: &Word, at: Option<Timestamp>) -> Decision {
     end(o, status, word.phase, word.reason, &word.message, at)
 }
 
-/// Calls of all workers of a run.
-pub fn calls(before: Option<i64>, more: u64) -> Option<i64> {
-    let more = i64::try_from(more).unwrap_or(i64::MAX);
-    if before.is_none() && more == 0 { None } else { Some(before.unwrap_or(0).saturating_add(more)) }
+/// Calls of all workers of a run: what a worker tells includes those before it, unless it ended before it could
+/// read their journal.
+pub fn calls(before: Option<i64>, told: u64) -> Option<i64> {
+    let told = i64::try_from(told).unwrap_or(i64::MAX);
+    if told == 0 { before } else { before.max(Some(told)) }
 }
 
 /// `Failed`, for a reason of ours.

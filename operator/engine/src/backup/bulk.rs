@@ -217,6 +217,7 @@ impl OnePage {
                         parts: written.parts,
                         rows: written.decoded,
                         facts,
+                        api_calls: self.work.client.calls().api_calls(),
                         ..PageEntry::default()
                     };
                     let counts = self.work.attempt.note_page(&name, entry).await?;

@@ -31,12 +31,14 @@ struct Sums {
     failures: Vec<Failure>,
 }
 
-/// Writes the states and commits; an org of which nothing could be read is committed nowhere.
+/// Writes the states and commits; an org of which nothing could be read is committed nowhere. `api_calls`: of all
+/// attempts.
 pub(super) async fn commit(
     task: &BackupTask,
     line: &Line,
     lease: &mut Lease,
     ready: Ready,
+    api_calls: u64,
 ) -> Result<Outcome, Ending> {
     let sums = sum(&ready.plan.failures, &ready.records);
     if sums.counts.objects == 0 {
@@ -52,7 +54,7 @@ pub(super) async fn commit(
         org: ready.client.org(),
         counts: sums.counts.clone(),
         completeness: sums.completeness.clone(),
-        api_calls: ready.client.calls().api_calls(),
+        api_calls,
         objects,
     };
     lease.renew().await?;

@@ -63,7 +63,7 @@ pub(crate) async fn carry_out(task: &BackupTask, parallelism: u32, context: &Con
         Err(ending) => ending.outcome(),
     };
     if let Some(client) = &told.client {
-        outcome.api_calls = client.calls().api_calls();
+        outcome.api_calls = told.calls_before + client.calls().api_calls();
         outcome.usage = Some(client.usage());
         outcome.org = Some(client.org());
         context.tracker.set_api_calls(outcome.api_calls);
@@ -88,6 +88,8 @@ struct Told {
     client: Option<Client>,
     vault: Option<Vault>,
     attempt: Option<Attempt>,
+    /// Calls of the run's other attempts, as far as is known.
+    calls_before: u64,
 }
 
 async fn back_up(
@@ -120,10 +122,15 @@ async fn back_up(
             format!("index {} has done its shards", context.index),
         ));
     }
-    let mut lease = line.lease(&task.run_id, LEASE).await?;
+    let mut lease = take_lease(&line, &task.run_id, context).await?;
     let result = lead(task, parallelism, context, told, &client, &line, &run, &mut lease).await;
     let result = match result {
-        Ok(ready) => commit::commit(task, &line, &mut lease, ready).await,
+        Ok(ready) => {
+            // The other pods have ended by now, or have nothing left to call for.
+            told.calls_before = run.api_calls_beside(&ready.attempt).await?;
+            let calls = told.calls_before + client.calls().api_calls();
+            commit::commit(task, &line, &mut lease, ready, calls).await
+        }
         Err(Early::Done(outcome)) => Ok(*outcome),
         Err(Early::Ends(ending)) => Err(ending),
     };
@@ -131,6 +138,20 @@ async fn back_up(
         tracing::warn!(%error, "the lease was not given back; it expires by itself");
     }
     result
+}
+
+/// Takes the line's lease. A run before this one that vanished holds it until it expires: that long it is waited for.
+async fn take_lease(line: &Line, run_id: &str, context: &Context) -> Result<Lease, Ending> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match line.lease(run_id, LEASE).await {
+            Err(error @ VaultError::LineBusy { .. }) if begun.elapsed() < LEASE + RENEWAL => {
+                tracing::info!(%error, "waits for the line");
+                pause(context).await?;
+            }
+            other => return Ok(other?),
+        }
+    }
 }
 
 /// The work of index 0 up to the commit, with the lease kept alive beside it.
@@ -152,8 +173,9 @@ async fn lead(
         return Err(Early::Done(Box::new(outcome)));
     }
     let attempt = told_attempt(told, line, task).await?;
+    told.calls_before = run.api_calls_beside(&attempt).await.map_err(Ending::from)?;
     let work = begin(client.clone(), run.clone(), context, attempt.clone());
-    let counting = count_calls(client.clone(), context.clone());
+    let counting = count_calls(client.clone(), context.clone(), told.calls_before);
     let working = async {
         let plan = plan_of(task, parallelism, &work).await?;
         if plan.objects.is_empty() {
@@ -322,9 +344,9 @@ async fn keep(lease: &mut Lease, done: &CancellationToken, lost: &CancellationTo
 }
 
 /// Keeps the progress's count of calls up to date.
-async fn count_calls(client: Client, context: Context) -> std::convert::Infallible {
+async fn count_calls(client: Client, context: Context, before: u64) -> std::convert::Infallible {
     loop {
-        context.tracker.set_api_calls(client.calls().api_calls());
+        context.tracker.set_api_calls(before + client.calls().api_calls());
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

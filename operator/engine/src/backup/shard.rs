@@ -117,6 +117,7 @@ pub(super) async fn capture(work: &Work, object: &PlannedObject) -> Result<(), E
                     object: name.to_owned(),
                     parts: captured.parts,
                     ledger,
+                    api_calls: work.client.calls().api_calls(),
                     ..ShardRecord::default()
                 })
                 .await?;
@@ -132,6 +133,7 @@ pub(super) async fn capture(work: &Work, object: &PlannedObject) -> Result<(), E
                 .put_shard(ShardRecord {
                     object: name.to_owned(),
                     failure: Some(failed),
+                    api_calls: work.client.calls().api_calls(),
                     ..ShardRecord::default()
                 })
                 .await?;
@@ -185,7 +187,8 @@ impl Shard<'_> {
     /// Notes how a beginning reads; what another attempt noted first is what counts.
     pub(super) async fn note_beginning(&self, beginning: u64, how: &Beginning) -> Result<Beginning, Trouble> {
         let facts = serde_json::to_value(how).unwrap_or_default();
-        let entry = PageEntry { page: beginning * SPAN, facts, ..PageEntry::default() };
+        let api_calls = self.work.client.calls().api_calls();
+        let entry = PageEntry { page: beginning * SPAN, facts, api_calls, ..PageEntry::default() };
         let counts = self.work.attempt.note_page(self.name(), entry).await?;
         serde_json::from_value(counts.facts)
             .map_err(|error| Trouble::GiveUp(self.failed("JournalUnreadable", &error.to_string())))

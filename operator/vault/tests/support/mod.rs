@@ -76,7 +76,12 @@ pub async fn try_page(attempt: &Attempt, page: u64) -> orgkeep_vault::Result<Pag
         parts.push(attempt.put_encoded("Account", &name, part, &key).await?);
     }
     let facts = serde_json::json!({"locator": "x"});
-    attempt.note_page("Account", PageEntry { page, parts, rows: 2, facts, ..PageEntry::default() }).await
+    attempt
+        .note_page(
+            "Account",
+            PageEntry { page, parts, rows: 2, facts, api_calls: 10 + page, ..PageEntry::default() },
+        )
+        .await
 }
 
 pub async fn commit(line: &Line, lease: &mut Lease, attempt: &Attempt, parts: Vec<Part>) -> Committed {
@@ -221,6 +226,7 @@ pub async fn whole_run(storage: Arc<dyn Storage>) {
     assert_eq!(run.plan::<Vec<String>>().await.unwrap(), None);
     run.put_plan(&vec!["Account".to_owned()]).await.unwrap();
     page(&first, 0).await;
+    assert_eq!(run.api_calls_beside(&first).await.unwrap(), 0);
     assert_eq!(line.lease("run-2", TTL).await.unwrap_err().reason(), Reason::LineBusy);
 
     let second = run.begin_attempt().await.unwrap();
@@ -234,6 +240,9 @@ pub async fn whole_run(storage: Arc<dyn Storage>) {
         run.pages("Account").await.unwrap().into_iter().flat_map(|page| page.parts).collect();
     let record = ShardRecord { object: "Account".into(), parts, ledger: ledger(4), ..ShardRecord::default() };
     let record = second.put_shard(record).await.unwrap();
+    // The first attempt noted page 0, after 10 calls; the second one page 1, after 11.
+    assert_eq!(run.api_calls_beside(&second).await.unwrap(), 10);
+    assert_eq!(run.api_calls_beside(&first).await.unwrap(), 11);
     assert_eq!(run.shards().await.unwrap(), std::slice::from_ref(&record));
     let committed = commit(&line, &mut lease, &second, record.parts).await;
     lease.release().await.unwrap();
