@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::{
     PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
+    Capabilities, ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
     PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
     SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
 };
@@ -255,6 +255,12 @@ fn pod(defaults: &WorkerDefaults, worker: &WorkerJob<'_>) -> PodSpec {
             image: Some(defaults.image.clone()),
             image_pull_policy: Some(defaults.image_pull_policy.clone()),
             args: Some(vec!["worker".to_owned(), "--job".to_owned(), JOB_FILE.to_owned()]),
+            // The allocator gives pages back at once instead of after a while: a worker lives within its limit.
+            env: Some(vec![EnvVar {
+                name: "MIMALLOC_PURGE_DELAY".to_owned(),
+                value: Some("0".to_owned()),
+                ..EnvVar::default()
+            }]),
             ports: Some(vec![ContainerPort {
                 name: Some("progress".to_owned()),
                 container_port: i32::from(PROGRESS_PORT),
