@@ -94,7 +94,8 @@ def main():
         env = {**os.environ, "SF_ADDRESS": address, "SF_TOKEN": access, "SF_SOQL": soql}
         contenders = [
             ("curl loop to CSV", ["bash", HERE / "peers" / "curl.sh"]),
-            ("orgkeep (encrypted Parquet in S3, proven)", [BINARIES / "orgkeep", "run", "-f", backup_folder(work, address)]),
+            # with the environment of a worker pod
+            ("orgkeep (encrypted Parquet in S3, proven)", ["env", "MIMALLOC_PURGE_DELAY=0", BINARIES / "orgkeep", "run", "-f", backup_folder(work, address)]),
             ("simple-salesforce to CSV", [sys.executable, HERE / "peers" / "simple.py"]),
             ("node-sf-bulk2 to CSV", ["node", HERE / "peers" / "node.js"]),
         ]

@@ -52,16 +52,19 @@ fetch() {
     m=${v#v1.} m=${m%%.*}
     say "building Kubernetes $v from source (5 to 20 minutes, once)"
     (cd "$HERE/k8s" && CGO_ENABLED=0 nice go build -p 2 -trimpath -o "$CACHE/bin/" \
-      -ldflags "-s -w -X $p.gitVersion=$v -X $p.gitMajor=1 -X $p.gitMinor=$m" tool)
+      -ldflags "-s -w -X $p.gitVersion=$v -X $p.gitMajor=1 -X $p.gitMinor=$m" tool 2> >(quiet_go))
     mv "$CACHE/bin/server" "$CACHE/bin/etcd"
     echo "$want" >"$CACHE/bin/.k8s"
   fi
   if [ ! -e "$CACHE/bin/coredns" ]; then
     say "building CoreDNS (2 minutes, once)"
-    (cd "$HERE/coredns" && CGO_ENABLED=0 nice go build -p 2 -trimpath -ldflags "-s -w" -o "$CACHE/bin/coredns" .)
+    (cd "$HERE/coredns" && CGO_ENABLED=0 nice go build -p 2 -trimpath -ldflags "-s -w" -o "$CACHE/bin/coredns" . 2> >(quiet_go))
   fi
   exec 9>&-
 }
+
+# Go names each of some hundred modules that it fetches; what else it says is passed on.
+quiet_go() { grep -v '^go: downloading ' >&2 || true; }
 
 kubeconfig() { # FILE TOKEN
   cat >"$1" <<Y
