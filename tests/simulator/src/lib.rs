@@ -24,6 +24,7 @@
 
 mod auth;
 mod bulk;
+mod control;
 mod limits;
 pub mod log;
 pub mod org;

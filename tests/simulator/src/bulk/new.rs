@@ -48,7 +48,7 @@ pub(super) fn create(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
     refused::by_text(&text)?;
     let query = soql::parse(&text)?;
     refused::by_query(&query)?;
-    let schema = &call.org.org.schema;
+    let schema = &call.world.schema;
     let plan = Plan::new(schema, &call.view, &query)?;
     refused::by_plan(&plan)?;
     check_needs(plan.described(), &query)?;
@@ -64,7 +64,7 @@ pub(super) fn create(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
         takes: state.bulk_job,
     });
     let answer = Answer::ok(&job.short_info());
-    let database = call.org.snapshot();
+    let database = call.world.database.clone();
     tokio::task::spawn_blocking(move || job.run(database));
     Ok(answer)
 }

@@ -6,6 +6,7 @@ mod model;
 mod people;
 mod records;
 mod settings;
+mod site;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -15,16 +16,17 @@ use std::sync::Arc;
 
 pub use error::LoadError;
 pub use settings::{ApiVersions, ConnectedApp, Flow, Limits, OrgType, Settings, User};
+pub use site::Site;
 
 use crate::schema::{FieldType, Schema, View};
 use crate::store::generator::Pool;
-use crate::store::{Database, Generator, Table};
+use crate::store::{Database, Generator, Table, World};
 use crate::value::Id;
 
 /// What generated rows are drawn from, so that every start gives the same ones.
 const SEED: u64 = 0x4F72_676B_6565_7021;
 
-/// An org: what it is, what it is made of, and its rows.
+/// An org as it was loaded: what it is, what it is made of, and its rows.
 #[derive(Clone, Debug)]
 pub struct Org {
     /// `org.yaml`.
@@ -69,18 +71,14 @@ impl Org {
     /// What a user may see.
     pub fn view(&self, user: &User) -> View {
         let number = self.settings.users.iter().position(|known| known.username == user.username);
-        let field = |name: &String| {
-            let (object, field) = name.split_once('.')?;
-            let object = self.schema.find(object)?;
-            Some((object, self.schema.object(object).find(field)?))
-        };
-        View {
-            user: user.id.as_deref().and_then(Id::parse),
-            access: number.map(people::access_id),
-            query_all_files: user.may("QueryAllFiles"),
-            hidden_objects: user.hidden_objects.iter().filter_map(|name| self.schema.find(name)).collect(),
-            hidden_fields: user.hidden_fields.iter().filter_map(field).collect(),
-        }
+        site::view(&self.schema, user, number, &site::hidden_of(user))
+    }
+
+    /// What stays as it is while the org runs, and what changes.
+    pub fn into_parts(self) -> (Site, World) {
+        let hidden = self.settings.users.iter().map(site::hidden_of).collect();
+        let world = World { schema: self.schema, database: self.database, hidden: Arc::new(hidden) };
+        (Site { settings: self.settings, directory: self.directory }, world)
     }
 }
 

@@ -15,13 +15,13 @@ const PIECE: usize = 64 * 1024;
 
 /// `GET sobjects/X/ID/Field`.
 pub(super) fn answer(call: &Call<'_>, number: usize, id: Id, field: &str) -> Result<Answer, ApiError> {
-    let object = call.org.org.schema.object(number);
+    let object = call.world.schema.object(number);
     let field = object.find(field).filter(|field| call.view.sees_field(number, *field));
     let field = field.map(|field| &object.fields[field]).filter(|field| field.kind == FieldType::Base64);
     let field = field.ok_or_else(ApiError::not_found)?;
     let query = format!("SELECT {} FROM {} WHERE Id = '{id}'", field.name, object.name);
-    let plan = Arc::new(Plan::of(&call.org.org.schema, &call.view, &query)?);
-    let cursor = plan.open(call.org.snapshot(), false);
+    let plan = Arc::new(Plan::of(&call.world.schema, &call.view, &query)?);
+    let cursor = plan.open(call.world.database.clone(), false);
     let row = cursor.rows(0, 1).next().ok_or_else(ApiError::not_found)?;
     let mut scratch = String::new();
     let Cell::Text(name) = cursor.cell(row, 0, &mut scratch) else { return Err(ApiError::not_found()) };

@@ -18,11 +18,14 @@ use crate::limits;
 use crate::org::User;
 use crate::schema::View;
 use crate::server::{OrgState, State};
+use crate::store::World;
 use crate::web::{Answer, ApiError, Request};
 
 /// One call below `/services/data/vNN.0/`.
 pub(crate) struct Call<'a> {
     pub(crate) org: &'a OrgState,
+    /// Schema and rows, from the beginning of the call to its end.
+    pub(crate) world: World,
     pub(crate) user: &'a User,
     pub(crate) view: View,
     /// `62.0`
@@ -76,7 +79,7 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<A
         [] => Ok(Answer::ok(&resources(call))),
         ["limits"] => Ok(Answer::ok(&limits::answer(&call.org.requests, &call.org.bulk_jobs))),
         ["limits", "recordCount"] => Ok(record_count(call)),
-        ["sobjects"] => Ok(Answer::ok(&call.org.org.schema.describe_global(&call.view, call.version))),
+        ["sobjects"] => Ok(Answer::ok(&call.world.schema.describe_global(&call.view, call.version))),
         ["sobjects", object, rest @ ..] => sobjects::answer(call, object, rest),
         ["query"] => query::first(call, false),
         ["queryAll"] => query::first(call, true),
@@ -97,8 +100,7 @@ fn resources(call: &Call<'_>) -> Json {
 
 /// Counts as the statistics have them: rows of the recycle bin are not in them.
 fn record_count(call: &Call<'_>) -> Answer {
-    let schema = &call.org.org.schema;
-    let database = call.org.snapshot();
+    let World { schema, database, .. } = &call.world;
     let asked: Option<Vec<&str>> =
         call.request.parameter("sObjects").map(|list| list.split(',').map(str::trim).collect());
     let counts: Vec<Json> = schema

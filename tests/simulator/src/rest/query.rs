@@ -72,11 +72,11 @@ pub(super) fn first(call: &Call<'_>, with_deleted: bool) -> Result<Answer, ApiEr
     let text =
         text.ok_or_else(|| ApiError::bad("MALFORMED_QUERY", "SOQL statement cannot be empty: parameter q"))?;
     let query = soql::parse(text)?;
-    let plan = Arc::new(Plan::new(&call.org.org.schema, &call.view, &query)?);
+    let plan = Arc::new(Plan::new(&call.world.schema, &call.view, &query)?);
     check_needs(plan.described(), &query)?;
     let count = plan.count;
     let page = page_size(&plan, call.request.header("sforce-query-options"));
-    let cursor = Arc::new(plan.open(call.org.snapshot(), with_deleted));
+    let cursor = Arc::new(plan.open(call.world.database.clone(), with_deleted));
     if count {
         let body = format!("{{\"totalSize\":{},\"done\":true,\"records\":[]}}", cursor.total());
         return Ok(Answer::bytes(StatusCode::OK, JSON, body));

@@ -13,7 +13,7 @@ use crate::web::{Answer, ApiError};
 
 /// Answers below `sobjects/X`.
 pub(super) fn answer(call: &Call<'_>, object: &str, rest: &[&str]) -> Result<Answer, ApiError> {
-    let schema = &call.org.org.schema;
+    let schema = &call.world.schema;
     let number = schema
         .find(object)
         .filter(|number| call.view.sees_object(*number))
@@ -54,7 +54,7 @@ fn parse_id(text: &str) -> Result<Id, ApiError> {
 
 fn record(call: &Call<'_>, number: usize, id: &str) -> Result<Answer, ApiError> {
     let id = parse_id(id)?;
-    let object = call.org.org.schema.object(number);
+    let object = call.world.schema.object(number);
     let fields = match call.request.parameter("fields") {
         Some(fields) => fields.to_owned(),
         None => {
@@ -64,8 +64,8 @@ fn record(call: &Call<'_>, number: usize, id: &str) -> Result<Answer, ApiError> 
         }
     };
     let query = format!("SELECT {fields} FROM {} WHERE Id = '{id}'", object.name);
-    let plan = Arc::new(Plan::of(&call.org.org.schema, &call.view, &query)?);
-    let cursor = plan.open(call.org.snapshot(), false);
+    let plan = Arc::new(Plan::of(&call.world.schema, &call.view, &query)?);
+    let cursor = plan.open(call.world.database.clone(), false);
     let row = single(&cursor, call.version).ok_or_else(ApiError::not_found)?;
     Ok(Answer::bytes(StatusCode::OK, "application/json;charset=UTF-8", row))
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use serde_json::json;
 
 use super::state::State;
 use crate::auth::{self, Caller};
+use crate::control;
 use crate::log::{Counted, NewEntry, Sending};
 use crate::rest::{self, Call};
 use crate::web::{Answer, ApiError, Request, Response};
@@ -114,7 +114,9 @@ async fn handle(state: &Arc<State>, request: Request) -> Handled {
             Handled::new("Versions", Some(org), Answer::ok(&rest::versions(&state.orgs[org].org.settings)))
         }
         ["services", "data", ..] => data(state.clone(), request, path).await,
-        ["_simulator", rest @ ..] => Handled::new("Simulator", None, own(state, &request, rest)),
+        ["_simulator", rest @ ..] => {
+            Handled::new("Simulator", None, control::answer(state, &request, rest))
+        }
         _ => Handled::new("Unknown", at, ApiError::not_found().answer()),
     }
 }
@@ -157,39 +159,8 @@ fn answer_data(state: &State, request: &Request, caller: Caller, parts: &[&str])
     if !org.requests.take() {
         return Err(ApiError::forbidden("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."));
     }
-    let call = Call { org, user, view: org.org.view(user), version, request };
+    let world = org.now();
+    let view = org.org.view(&world, caller.user);
+    let call = Call { org, world, user, view, version, request };
     rest::answer(state, &call, parts)
-}
-
-/// The simulator's own resources: what a person or a test wants to see.
-fn own(state: &State, request: &Request, rest: &[&str]) -> Answer {
-    match rest {
-        ["requests"] if request.method == Method::GET => Answer::ok(&state.log.to_json()),
-        ["sessions", "end"] if request.method == Method::POST => {
-            state.sessions.end_all();
-            Answer::empty(StatusCode::NO_CONTENT)
-        }
-        [] if request.method == Method::GET => {
-            let orgs: Vec<serde_json::Value> = state.orgs.iter().map(|org| overview(org)).collect();
-            Answer::ok(
-                &json!({"orgs": orgs, "sessions": state.sessions.count(), "requests": state.log.entries().len()}),
-            )
-        }
-        _ => ApiError::not_found().answer(),
-    }
-}
-
-fn overview(org: &super::OrgState) -> serde_json::Value {
-    let database = org.snapshot();
-    let objects = org.org.schema.objects().iter().enumerate();
-    let counts: serde_json::Map<String, serde_json::Value> = objects
-        .map(|(number, object)| (object.name.clone(), json!(database.table(number).count(true))))
-        .collect();
-    json!({
-        "id": org.org.id(),
-        "name": org.org.settings.name,
-        "apiRequests": org.requests.told(),
-        "bulkJobs": org.jobs.count(),
-        "rows": counts,
-    })
 }

@@ -1,6 +1,6 @@
 //! What lives while the simulator runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,9 +9,9 @@ use crate::auth::Sessions;
 use crate::bulk::{Jobs, Locators};
 use crate::limits::Usage;
 use crate::log::RequestLog;
-use crate::org::Org;
+use crate::org::{Org, Site};
 use crate::rest::Cursors;
-use crate::store::Database;
+use crate::store::World;
 
 /// The whole simulator.
 #[derive(Debug)]
@@ -29,17 +29,30 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct OrgState {
     pub(crate) number: usize,
-    pub(crate) org: Org,
+    pub(crate) org: Site,
     pub(crate) requests: Usage,
     pub(crate) bulk_jobs: Usage,
     pub(crate) cursors: Cursors,
     pub(crate) jobs: Jobs,
+    world: RwLock<World>,
+    /// Held by the one transaction that runs.
+    changing: Mutex<()>,
 }
 
 impl OrgState {
-    /// The rows as they are now.
-    pub(crate) fn snapshot(&self) -> Database {
-        self.org.database.clone()
+    /// Schema and rows as they are now. Take it once per call: two of them may differ.
+    pub(crate) fn now(&self) -> World {
+        self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes schema or rows: one change at a time, all of it seen at once, or, if `work` fails, none of it.
+    /// Whoever reads meanwhile is not held up. `work` must not call this itself.
+    pub(crate) fn change<T, E>(&self, work: impl FnOnce(&mut World) -> Result<T, E>) -> Result<T, E> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.now();
+        let done = work(&mut world)?;
+        *self.world.write().unwrap_or_else(PoisonError::into_inner) = world;
+        Ok(done)
     }
 }
 
@@ -60,6 +73,7 @@ pub struct OrgInfo {
 impl State {
     pub(super) fn new(orgs: Vec<Org>, host: String, log: Arc<RequestLog>, bulk_job: Duration) -> Self {
         let with_state = |(number, org): (usize, Org)| {
+            let (org, world) = org.into_parts();
             let limits = &org.settings.limits;
             Arc::new(OrgState {
                 number,
@@ -67,6 +81,8 @@ impl State {
                 bulk_jobs: Usage::new(limits.daily_bulk_v2_query_jobs, limits.lag_seconds),
                 cursors: Cursors::default(),
                 jobs: Jobs::default(),
+                world: RwLock::new(world),
+                changing: Mutex::default(),
                 org,
             })
         };

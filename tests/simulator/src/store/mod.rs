@@ -7,11 +7,13 @@ pub mod generator;
 mod recipe;
 pub mod table;
 mod words;
+mod world;
 
 use std::sync::Arc;
 
 pub use generator::Generator;
 pub use table::{Bounds, Row, RowRef, Table};
+pub use world::{Hidden, World};
 
 use crate::schema::{FieldType, Schema};
 use crate::value::{Cell, Id};
@@ -19,13 +21,13 @@ use crate::value::{Cell, Id};
 /// All tables of an org, by the number of their object.
 #[derive(Clone, Debug, Default)]
 pub struct Database {
-    tables: Vec<Arc<Table>>,
+    tables: Arc<Vec<Arc<Table>>>,
 }
 
 impl Database {
     /// A database of these tables, one per object of the schema in its order.
     pub fn new(tables: Vec<Table>) -> Self {
-        Self { tables: tables.into_iter().map(Arc::new).collect() }
+        Self { tables: Arc::new(tables.into_iter().map(Arc::new).collect()) }
     }
 
     /// The table of an object.
@@ -35,7 +37,7 @@ impl Database {
 
     /// The table of an object, for a change; snapshots keep the old one.
     pub fn table_mut(&mut self, object: usize) -> &mut Table {
-        Arc::make_mut(&mut self.tables[object])
+        Arc::make_mut(&mut Arc::make_mut(&mut self.tables)[object])
     }
 
     /// The row with this id, deleted ones included.
