@@ -49,6 +49,9 @@ struct Arguments {
     /// The least time in milliseconds that a Bulk job takes.
     #[arg(long, default_value_t = 300, value_name = "MS")]
     bulk_job_ms: u64,
+    /// Ends when standard input does: a program that starts this one need not be alive to end it.
+    #[arg(long)]
+    until_stdin_ends: bool,
 }
 
 fn parse_scale(text: &str) -> Result<(String, u64), String> {
@@ -95,6 +98,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let print_authority = arguments.tls_authority.is_none();
+    let until_stdin_ends = arguments.until_stdin_ends;
     let simulator = Simulator::start(arguments.options()).await?;
     if let Some(authority) = simulator.authority.as_ref().filter(|_| print_authority) {
         eprint!("{authority}");
@@ -106,7 +110,20 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+        () = stdin_ended(), if until_stdin_ends => {}
     }
     simulator.stop().await;
     Ok(())
+}
+
+/// By a thread of its own: one of the runtime's would be waited for at the end.
+async fn stdin_ended() {
+    let (told, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let read = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        told.send(read.map(drop)).ok();
+    });
+    if let Ok(Err(error)) = ended.await {
+        tracing::warn!(%error, "standard input cannot be read");
+    }
 }

@@ -76,7 +76,8 @@ impl Simulators {
         for scale in &address.scales {
             command.arg("--scale").arg(scale);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        // Its standard input is ours to hold open: it ends with us even if we are killed.
+        command.arg("--until-stdin-ends").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(|error| SimulatorError::Start {
             program: program.display().to_string(),
             why: error.to_string(),
