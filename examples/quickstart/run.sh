@@ -179,6 +179,13 @@ run_in_cluster() {
   operator
   objects
   follow
+  # the vault's status follows by a probe, some seconds later
+  local made
+  made=$(k get snapshots.orgkeep.dev --no-headers | wc -l)
+  for _ in $(seq 40); do
+    [ "$(k get backupvaults.orgkeep.dev main -o jsonpath='{.status.snapshots}')" -lt "$made" ] 2>/dev/null || break
+    sleep 0.25
+  done
   say "kubectl get sfc,bv,sfb,sfsnap -o wide"
   k get sfc,bv,sfb,sfsnap -o wide
   read_back
