@@ -9,9 +9,9 @@ use orgkeep_salesforce::{Auth, Client, ConnectOptions, Environment};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use crate::context::Context;
 use crate::ending::Ending;
 use crate::secrets::SecretSource;
-use crate::worker::Context;
 
 /// Signs in, and makes sure that the org is the one that is meant.
 pub(crate) async fn connect(

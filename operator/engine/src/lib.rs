@@ -5,6 +5,7 @@
 
 mod backup;
 mod connect;
+mod context;
 mod ending;
 mod probe;
 pub mod progress;
@@ -16,5 +17,5 @@ pub mod task;
 mod vault_access;
 pub mod worker;
 
+pub use context::Context;
 pub use resume::unfinished_run;
-pub use worker::Context;

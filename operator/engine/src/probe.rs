@@ -6,9 +6,9 @@ use orgkeep_core::run::{Outcome, Phase};
 use orgkeep_vault::{Manifest, Vault};
 
 use crate::connect;
+use crate::context::Context;
 use crate::ending::Ending;
 use crate::vault_access;
-use crate::worker::Context;
 
 /// Calls in flight while probing.
 const CALLS_IN_FLIGHT: u32 = 2;

@@ -5,9 +5,9 @@ use orgkeep_core::reason::Reason;
 use orgkeep_core::run::{Outcome, Phase};
 use orgkeep_vault::{Owner, Vault, VaultError};
 
+use crate::context::Context;
 use crate::ending::Ending;
 use crate::vault_access;
-use crate::worker::Context;
 
 /// The run's own outcome, or `Failed/WorkerLost` where it left none.
 pub(crate) async fn read(task: &ReadRecordTask, context: &Context) -> Outcome {

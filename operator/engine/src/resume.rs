@@ -6,8 +6,8 @@ use orgkeep_core::run::Phase;
 use orgkeep_vault::{Owner, Vault, VaultError};
 use serde_json::Value;
 
+use crate::context::Context;
 use crate::vault_access;
-use crate::worker::Context;
 
 /// A plan older than this is not gone on with: its rows would be from different days.
 const FRESH: SignedDuration = SignedDuration::from_hours(24);

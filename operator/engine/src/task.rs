@@ -3,7 +3,7 @@
 use orgkeep_api::worker::Task;
 use orgkeep_core::run::Outcome;
 
-use crate::worker::Context;
+use crate::context::Context;
 use crate::{backup, probe, record};
 
 /// Carries a task out. Whatever goes wrong is in the outcome: its phase, reason and message.

@@ -9,9 +9,9 @@ use orgkeep_core::reason::Reason;
 use orgkeep_vault::{Access, Key, Location, S3Credentials, S3Options, Vault, storage};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::context::Context;
 use crate::ending::Ending;
 use crate::secrets::{SecretError, SecretSource};
-use crate::worker::Context;
 
 /// Opens a vault for a task that may write; with `probe`, its storage's promises are tried first.
 pub(crate) async fn open(

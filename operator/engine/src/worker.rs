@@ -1,41 +1,18 @@
 //! A worker process around one task: its deadline, its signals, its exit code and its last word.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use orgkeep_api::worker::{FORMAT_VERSION, JobDescription};
 use orgkeep_core::reason::Reason;
 use orgkeep_core::run::{ExitCode, Outcome, Phase};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
-use crate::progress::Tracker;
-use crate::secrets::SecretSource;
-use crate::serve::ResultSlot;
+use crate::context::Context;
 use crate::task;
 
 /// How long `/result` stays up for the operator after the task has ended.
 const RESULT_STAYS: Duration = Duration::from_secs(60);
-
-/// What a task works with; cheap to clone.
-#[derive(Clone)]
-pub struct Context {
-    /// Where Secrets and ConfigMaps come from.
-    pub secrets: Arc<dyn SecretSource>,
-    /// Folder that a volume vault's `path` is relative to: the claim's mount, or the YAML's folder.
-    pub volume_root: std::path::PathBuf,
-    /// Progress.
-    pub tracker: Tracker,
-    /// A result for `/result`.
-    pub result: ResultSlot,
-    /// Set when the task has to stop and keep its journal.
-    pub cancel: CancellationToken,
-    /// Which pod of the Job this is, from 0.
-    pub index: u32,
-    /// Name of this process in leases: the pod's name.
-    pub holder: String,
-}
 
 /// Reads a job description.
 pub fn read_job(path: &Path) -> Result<JobDescription, Box<Outcome>> {

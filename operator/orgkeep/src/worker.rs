@@ -10,7 +10,7 @@ use orgkeep_core::run::{Outcome, PROGRESS_PORT};
 use orgkeep_engine::progress::Tracker;
 use orgkeep_engine::secrets::MountedSecrets;
 use orgkeep_engine::serve::{Door, ResultSlot};
-use orgkeep_engine::worker::{self, Context};
+use orgkeep_engine::{Context, worker};
 use tokio_util::sync::CancellationToken;
 
 use crate::CommandResult;

@@ -8,7 +8,7 @@ use orgkeep_api::common::LocalRef;
 use orgkeep_api::snapshot::SnapshotSpec;
 use orgkeep_api::{SalesforceBackup, Snapshot, labels};
 
-use super::decide::{Make, Origin};
+use super::model::{Make, Origin};
 use crate::shared::time::rfc3339;
 
 /// Builds it. It has no owner: deleting a backup must not delete what shows its snapshots.

@@ -1,3 +1,4 @@
+use super::super::reference::Found;
 use super::*;
 use crate::salesforce_backup::build;
 use crate::shared::conditions::find;

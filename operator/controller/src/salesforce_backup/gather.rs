@@ -8,7 +8,7 @@ use kube::{Api, Resource, ResourceExt};
 use orgkeep_api::{SalesforceBackup, Snapshot};
 use serde::de::DeserializeOwned;
 
-use super::decide::Observed;
+use super::model::Observed;
 use super::reference::find;
 use crate::shared::{Context, Doing, Error, Guarded, apply};
 

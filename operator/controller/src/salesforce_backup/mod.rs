@@ -7,12 +7,13 @@ mod build;
 mod clock;
 mod decide;
 pub mod gather;
+mod model;
 pub mod reference;
 mod status;
 
 #[cfg(test)]
 pub(crate) use decide::tests as tests_of_decide;
-pub use decide::{is_active, is_from_catalog, phase_of};
+pub use model::{is_active, is_from_catalog, phase_of};
 
 use std::sync::Arc;
 

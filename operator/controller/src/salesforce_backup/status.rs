@@ -10,7 +10,7 @@ use orgkeep_api::salesforce_backup::{
 use orgkeep_core::reason::Reason;
 use orgkeep_core::run::Phase;
 
-use super::decide::{Make, Observed, is_active, is_from_catalog, newest, phase_of};
+use super::model::{Make, Observed, is_active, is_from_catalog, newest, phase_of};
 use super::reference::Blocked;
 use crate::shared::conditions::{ConditionSet, State, find};
 use crate::shared::events::{Note, of_ready};

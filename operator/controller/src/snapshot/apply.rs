@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 use orgkeep_api::names;
 
-use super::decide::{Act, Decision, Observed};
+use super::model::{Act, Decision, Observed};
 use crate::shared::worker_pod::WorkerObjects;
 use crate::shared::{Context, Error, apply};
 

@@ -7,7 +7,7 @@ use orgkeep_api::snapshot::RunStatus;
 use orgkeep_api::worker::{BackupTask, ReadRecordTask, Task};
 use orgkeep_api::{labels, names};
 
-use super::decide::{Act, Decision, Observed, Resolved};
+use super::model::{Act, Decision, Observed, Resolved};
 use crate::shared::worker_pod::{self, WorkerDefaults, WorkerJob, WorkerObjects};
 use crate::shared::{Context, Error};
 

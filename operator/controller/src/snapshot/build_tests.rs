@@ -1,5 +1,6 @@
+use super::super::decide::decide;
 use super::super::decide::tests::{Setup, observed};
-use super::super::decide::{Act, decide};
+use super::super::model::Act;
 use super::*;
 use crate::shared::testing::defaults;
 use serde_json::{Value, json};

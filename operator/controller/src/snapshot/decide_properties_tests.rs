@@ -1,6 +1,8 @@
 //! What holds of a decision whatever was observed.
 
 use super::*;
+use orgkeep_api::snapshot::SnapshotStatus;
+use orgkeep_core::run::Progress;
 use proptest::prelude::*;
 
 fn any_worker() -> impl Strategy<Value = WorkerState> {

@@ -1,9 +1,14 @@
+use super::super::model::{References, Worker};
 use super::*;
+use crate::salesforce_backup::reference::Found;
 use crate::salesforce_backup::tests_of_decide as others;
 use crate::shared::conditions::find;
 use crate::shared::observe::WorkerPod;
 use crate::shared::testing::at;
+use crate::shared::worker_pod::Owner;
+use orgkeep_api::Snapshot;
 use orgkeep_api::common::condition;
+use orgkeep_api::snapshot::SnapshotStatus;
 use orgkeep_core::run::{Counts, Failure, Outcome as Word, SnapshotFacts};
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use orgkeep_api::snapshot::SnapshotStatus;
 use orgkeep_core::reason::Reason;
 use orgkeep_core::run::{Outcome as Word, Phase};
 
-use super::decide::{Act, Decision, Observed};
+use super::model::{Act, Decision, Observed};
 use crate::shared::Outcome;
 use crate::shared::conditions::{ConditionSet, State};
 use crate::shared::observe::WorkerState;

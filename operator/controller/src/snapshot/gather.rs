@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use orgkeep_api::{Snapshot, names};
 use orgkeep_core::run::Phase;
 
-use super::decide::{Observed, References, Worker};
+use super::model::{Observed, References, Worker};
 pub use crate::salesforce_backup::gather::fresh;
 use crate::salesforce_backup::gather::snapshots_of;
 use crate::salesforce_backup::reference::{Found, find};

@@ -9,6 +9,7 @@ mod build;
 mod decide;
 mod ending;
 mod gather;
+mod model;
 mod progress;
 mod status;
 

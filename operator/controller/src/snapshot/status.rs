@@ -5,7 +5,7 @@ use orgkeep_api::snapshot::SnapshotStatus;
 use orgkeep_core::reason::Reason;
 use orgkeep_core::run::Phase;
 
-use super::decide::Observed;
+use super::model::Observed;
 use crate::salesforce_backup::reference::Blocked;
 use crate::shared::conditions::{ConditionSet, State, find};
 use crate::shared::events::Note;

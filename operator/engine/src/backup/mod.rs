@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::plan::{Plan, PlannedObject};
 use crate::connect;
+use crate::context::Context;
 use crate::ending::Ending;
 use crate::vault_access;
-use crate::worker::Context;
 
 /// A lease lasts so long without being renewed.
 const LEASE: Duration = Duration::from_secs(120);

@@ -114,9 +114,7 @@ async fn handle(state: &Arc<State>, request: Request) -> Handled {
             Handled::new("Versions", Some(org), Answer::ok(&rest::versions(&state.orgs[org].org.settings)))
         }
         ["services", "data", ..] => data(state.clone(), request, path).await,
-        ["_simulator", rest @ ..] => {
-            Handled::new("Simulator", None, control::answer(state, &request, rest))
-        }
+        ["_simulator", rest @ ..] => Handled::new("Simulator", None, control::answer(state, &request, rest)),
         _ => Handled::new("Unknown", at, ApiError::not_found().answer()),
     }
 }
