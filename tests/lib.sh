@@ -40,6 +40,21 @@ python_with() { # NAME REQUIREMENT...
   echo "$venv/bin/python"
 }
 
+# npm packages, below the cache; prints the folder for NODE_PATH.
+node_with() { # NAME PACKAGE@VERSION...
+  local folder=$ORGKEEP_CACHE/$1-node stamp
+  shift
+  stamp=$(echo "$*" | sha256sum | cut -c1-16)
+  if [ ! -e "$folder/.$stamp" ]; then
+    command -v npm >/dev/null || need_debian nodejs npm || return 1
+    say "installing for Node: $*"
+    mkdir -p "$folder"
+    npm install --prefix "$folder" --no-audit --no-fund --silent "$@" >&2 || return 1
+    touch "$folder/.$stamp"
+  fi
+  echo "$folder/node_modules"
+}
+
 # Builds orgkeep and orgkeep-simulator; prints the folder that they are in. ORGKEEP_BINARIES names a folder where they
 # are already.
 binaries() { # [dev|release]

@@ -7,10 +7,5 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../lib.sh"
 bin=$(binaries release)
 python=$(python_with interop 'duckdb==2.0.1' 'pyarrow==26.0.1' 'simple-salesforce==1.12.10' 'cryptography==50.0.2')
-node=$ORGKEEP_CACHE/node
-if [ ! -d "$node/node_modules/node-sf-bulk2" ]; then
-  say "installing node-sf-bulk2"
-  mkdir -p "$node"
-  npm install --prefix "$node" --no-audit --no-fund --silent node-sf-bulk2@1.0.1
-fi
-NODE_PATH=$node/node_modules exec "$here/../s3.sh" "$python" "$here/bench.py" "$bin" "${ORGKEEP_BENCH_ACCOUNTS:-2000000}"
+node=$(node_with bench node-sf-bulk2@1.0.1)
+NODE_PATH=$node exec "$here/../s3.sh" "$python" "$here/bench.py" "$bin" "${ORGKEEP_BENCH_ACCOUNTS:-2000000}"

@@ -1,19 +1,50 @@
 #!/bin/bash
-# Other people's programs on both ends: `orgkeep run` on the quickstart, then the rows of its vault as pyarrow and
-# DuckDB read them with the key, against the rows that simple-salesforce reads from the simulator.
-# ORGKEEP_INTEROP_ACCOUNTS: generated accounts (default 50000).
-set -euo pipefail
+# Other people's programs on both ends, each part with a table of its own:
+#   vault    `orgkeep run` on the quickstart, then the rows of its vault as pyarrow and DuckDB read them with the key,
+#            against the rows that simple-salesforce reads from the simulator
+#   replay   every recorded read request of an org against the simulator's answer
+#   clients  jsforce, node-sf-bulk2, simple-salesforce and salesforce-bulk, unmodified, against the simulator
+#   run.sh [vault|replay|clients]...
+# ORGKEEP_INTEROP_ACCOUNTS: generated accounts in `vault` (default 50000).
+set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/lib.sh
 source "$here/../lib.sh"
-bin=$(binaries "${ORGKEEP_PROFILE:-dev}")
-python=$(python_with interop 'duckdb==2.0.1' 'pyarrow==26.0.1' 'simple-salesforce==1.12.10' 'cryptography==50.0.2')
+bin=$(binaries "${ORGKEEP_PROFILE:-dev}") || exit 1
+python=$(python_with interop 'duckdb==2.0.1' 'pyarrow==26.0.1' 'simple-salesforce==1.12.10' 'salesforce-bulk==2.2.0' 'cryptography==50.0.2') || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# a copy, so that its vault lies in a folder of our own
-mkdir "$work/quickstart"
-cp -r "$ORGKEEP_ROOT"/examples/quickstart/*.yaml "$ORGKEEP_ROOT/examples/quickstart/org" "$work/quickstart"
-accounts=${ORGKEEP_INTEROP_ACCOUNTS:-50000}
-sed -i "s/scale=Account=[0-9]*/scale=Account=$accounts/" "$work/quickstart/connection.yaml"
-"$bin/orgkeep" run -f "$work/quickstart" -o json | tee "$work/run.json"
-"$python" "$here/compare.py" "$bin" "$work/quickstart" "$accounts"
+
+vault() {
+  # a copy, so that its vault lies in a folder of our own
+  mkdir "$work/quickstart"
+  cp -r "$ORGKEEP_ROOT"/examples/quickstart/*.yaml "$ORGKEEP_ROOT/examples/quickstart/org" "$work/quickstart"
+  local accounts=${ORGKEEP_INTEROP_ACCOUNTS:-50000}
+  sed -i "s/scale=Account=[0-9]*/scale=Account=$accounts/" "$work/quickstart/connection.yaml"
+  "$bin/orgkeep" run -f "$work/quickstart" -o json >"$work/run.json" || { cat "$work/run.json"; return 1; }
+  "$python" "$here/vault/compare.py" "$bin" "$work/quickstart" "$accounts"
+}
+
+replay() { "$python" "$here/replay/replay.py" "$bin"; }
+
+clients() {
+  local node
+  node=$(node_with interop jsforce@3.10.16 node-sf-bulk2@1.0.1) || return 1
+  "$here/clients/namespace.sh" "$python" "$here/clients/clients.py" "$bin" "$node"
+}
+
+parts=("$@")
+[ $# -gt 0 ] || parts=(vault replay clients)
+failed=0
+for part in "${parts[@]}"; do
+  case $part in
+    vault|replay|clients) ;;
+    *) sed -n '2,7p' "$0" >&2; exit 2 ;;
+  esac
+done
+for part in "${parts[@]}"; do
+  echo
+  echo "--> interop: $part"
+  "$part" || failed=$((failed + 1))
+done
+[ "$failed" = 0 ]

@@ -1,0 +1,276 @@
+"""simple-salesforce, as its documentation shows it."""
+
+import csv
+import datetime
+import hashlib
+import io
+import os
+import pathlib
+import tempfile
+
+from cases import FACTS, case, equal, refused, run
+from simple_salesforce import Salesforce
+
+USER, DOMAIN, VERSION = "admin@interop.example", "interop.my", "60.0"
+APP = {"consumer_key": "interop", "consumer_secret": "interop-secret"}
+DESCRIPTION = 'quotes ", commas, and\na second line: naïve 🦀'
+ONE_ORG = "SELECT Id FROM Organization"
+
+
+def signed_in(user=USER):
+    return Salesforce(username=user, password="secret", security_token="", version=VERSION)
+
+
+def rows(pages):
+    return [row for page in pages for row in csv.DictReader(io.StringIO(page))]
+
+
+@case("sign-in: SOAP")
+def _():
+    equal(signed_in().query(ONE_ORG)["totalSize"], 1)
+    organization = signed_in().query(ONE_ORG)["records"][0]["Id"]
+    by_id = Salesforce(username=USER, password="secret", organizationId=organization, version=VERSION)
+    equal(by_id.query(ONE_ORG)["totalSize"], 1)
+
+
+@case("sign-in: user name and password")
+def _():
+    org = Salesforce(username=USER, password="secret", domain=DOMAIN, version=VERSION, **APP)
+    equal(org.query(ONE_ORG)["totalSize"], 1)
+
+
+@case("sign-in: client credentials")
+def _():
+    equal(Salesforce(domain=DOMAIN, version=VERSION, **APP).query(ONE_ORG)["totalSize"], 1)
+
+
+@case("sign-in: JWT bearer")
+def _():
+    org = Salesforce(username=USER, consumer_key="interop", privatekey_file=FACTS["keyFile"], version=VERSION)
+    equal(org.query(ONE_ORG)["totalSize"], 1)
+
+
+@case("sign-in: refused")
+def _():
+    refused(lambda: Salesforce(username=USER, password="wrong", security_token="", version=VERSION), "INVALID_LOGIN")
+    refused(lambda: Salesforce(username=USER, password="wrong", domain=DOMAIN, version=VERSION, **APP), "invalid_grant")
+    refused(lambda: Salesforce(domain=DOMAIN, version=VERSION, consumer_key="interop", consumer_secret="wrong"), "invalid_client")
+    stranger = Salesforce(instance_url=FACTS["domain"], session_id="00D!nothing", version=VERSION)
+    refused(lambda: stranger.query(ONE_ORG), "INVALID_SESSION_ID")
+
+
+@case("identity")
+def _():
+    org = signed_in()
+    who = org.oauth2("userinfo")
+    equal(who["preferred_username"], USER)
+    equal(org.is_sandbox(), False)
+
+
+@case("versions, limits")
+def _():
+    org = signed_in()
+    limits = org.limits()
+    equal(limits["DailyApiRequests"]["Remaining"] < limits["DailyApiRequests"]["Max"], True)
+    equal(org.api_usage["api-usage"].used > 0, True)
+
+
+@case("describeGlobal")
+def _():
+    found = {entry["name"]: entry for entry in signed_in().describe()["sobjects"]}
+    equal(found["Contact"]["keyPrefix"], "003")
+
+
+@case("describe")
+def _():
+    org = signed_in("reader@interop.example")
+    fields = {field["name"]: field for field in org.Contact.describe()["fields"]}
+    equal(fields["AccountId"]["referenceTo"], ["Account"])
+    equal("Birthdate" in fields, False)
+    equal(org.Contact.metadata()["objectDescribe"]["name"], "Contact")
+    refused(lambda: org.Nothing__c.describe(), "NOT_FOUND")
+
+
+@case("query")
+def _():
+    org = signed_in()
+    soql = "SELECT Id, Name, AnnualRevenue, NumberOfEmployees, BillingAddress, Description FROM Account WHERE Name = 'Acme'"
+    (acme,) = org.query(soql)["records"]
+    equal([acme["AnnualRevenue"], acme["NumberOfEmployees"], acme["Description"]], [1250000.5, 42, DESCRIPTION])
+    equal(acme["BillingAddress"]["city"], "Berlin")
+    contacts = org.query("SELECT LastName, Account.Name FROM Contact ORDER BY LastName")["records"]
+    equal([(contact["LastName"], contact["Account"]["Name"]) for contact in contacts], [(name, "Acme") for name in ("#N/A", "Hopper", "Turing")])
+    equal(org.query("SELECT count() FROM Contact")["totalSize"], 3)
+
+
+@case("query: pages")
+def _():
+    org = signed_in()
+    found = list(org.query_all_iter("SELECT Id, Name FROM Account"))
+    equal([len(found), len({row["Id"] for row in found})], [FACTS["accounts"]] * 2)
+    equal(len(org.query_all("SELECT Id FROM Account")["records"]), FACTS["accounts"])
+    first = org.query("SELECT Id FROM Account")
+    second = org.query_more(first["nextRecordsUrl"], identifier_is_url=True)
+    equal(second["totalSize"], FACTS["accounts"])
+
+
+@case("queryAll")
+def _():
+    found = signed_in().query("SELECT Id, IsDeleted FROM Account WHERE Name = 'Gone'", include_deleted=True)
+    equal([row["IsDeleted"] for row in found["records"]], [True])
+
+
+@case("query: sub-select")
+def _():
+    found = signed_in().query("SELECT Name, (SELECT LastName FROM Contacts ORDER BY LastName) FROM Account WHERE Name LIKE 'Acme%' ORDER BY Name")["records"]
+    equal([row["LastName"] for row in found[0]["Contacts"]["records"]], ["#N/A", "Hopper", "Turing"])
+    equal(found[1]["Contacts"], None)
+
+
+@case("query: refused")
+def _():
+    org = signed_in("reader@interop.example")
+    refused(lambda: org.query("SELECT Birthdate FROM Contact"), "INVALID_FIELD")
+    refused(lambda: org.query("SELECT Id FROM Nothing__c"), "INVALID_TYPE")
+    refused(lambda: org.query("SELECT Id FROM Contact WHERE"), "MALFORMED_QUERY")
+
+
+@case("record by id")
+def _():
+    org = signed_in()
+    id_ = org.query("SELECT Id FROM Contact WHERE LastName = 'Hopper'")["records"][0]["Id"]
+    contact = org.Contact.get(id_)
+    equal([contact["FirstName"], contact["Birthdate"]], ["Grace", "1906-12-09"])
+    refused(lambda: org.Contact.get("003000000000000AAA"), "NOT_FOUND")
+
+
+@case("blob")
+def _():
+    org = signed_in()
+    id_ = org.query("SELECT Id FROM Attachment")["records"][0]["Id"]
+    equal(hashlib.sha256(org.Attachment.get_base64(id_)).hexdigest(), FACTS["blobSha256"])
+
+
+@case("updated, deleted")
+def _():
+    org = signed_in()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    ago = now - datetime.timedelta(hours=1)
+    equal({"ids", "latestDateCovered"} <= org.Account.updated(ago, now).keys(), True)
+    equal({"deletedRecords", "earliestDateAvailable", "latestDateCovered"} <= org.Account.deleted(ago, now).keys(), True)
+    refused(lambda: org.Account.deleted(now, ago), "INVALID_REPLICATION_DATE")
+
+
+@case("search")
+def _():
+    found = signed_in().search("FIND {Hopper} IN ALL FIELDS RETURNING Contact(Id, LastName)")
+    equal([row["LastName"] for row in found["searchRecords"]], ["Hopper"])
+
+
+@case("composite")
+def _():
+    org = signed_in()
+    path = f"/services/data/v{VERSION}"
+    asked = [
+        {"method": "GET", "url": f"{path}/query?q=SELECT+AccountId+FROM+Contact+WHERE+LastName='Hopper'", "referenceId": "one"},
+        {"method": "GET", "url": f"{path}/sobjects/Account/@{{one.records[0].AccountId}}?fields=Name", "referenceId": "two"},
+    ]
+    found = org.restful("composite", method="POST", json={"compositeRequest": asked})["compositeResponse"]
+    equal([part["httpStatusCode"] for part in found], [200, 200])
+    equal(found[1]["body"]["Name"], "Acme")
+
+
+@case("Bulk 1.0 query")
+def _():
+    org = signed_in()
+    found = org.bulk.Account.query("SELECT Id, Name, Description, NumberOfEmployees FROM Account", wait=0.1)
+    equal([len(found), len({row["Id"] for row in found})], [FACTS["accounts"]] * 2)
+    (acme,) = [row for row in found if row["Name"] == "Acme"]
+    equal([acme["Description"], acme["NumberOfEmployees"]], [DESCRIPTION, 42])
+    gone = org.bulk.Account.query_all("SELECT Id, IsDeleted FROM Account WHERE Name = 'Gone'", wait=0.1)
+    equal([row["IsDeleted"] for row in gone], [True])
+
+
+@case("Bulk 1.0: refused")
+def _():
+    org = signed_in()
+    refused(lambda: org.bulk.Account.query("SELECT Nothing FROM Account", wait=0.1), "INVALID_FIELD|InvalidBatch")
+    stranger = Salesforce(instance_url=FACTS["domain"], session_id="00D!nothing", version=VERSION)
+    refused(lambda: stranger.bulk.Account.query("SELECT Id FROM Account", wait=0.1), "InvalidSessionId")
+
+
+@case("Bulk 2.0 query")
+def _():
+    org = signed_in()
+    found = rows(org.bulk2.Contact.query("SELECT Id, LastName, Account.Name FROM Contact ORDER BY LastName", wait=0.1))
+    equal([(row["LastName"], row["Account.Name"]) for row in found], [(name, "Acme") for name in ("#N/A", "Hopper", "Turing")])
+    (acme,) = rows(org.bulk2.Account.query("SELECT Description FROM Account WHERE Name = 'Acme'", wait=0.1))
+    equal(acme["Description"], DESCRIPTION)
+    gone = rows(org.bulk2.Account.query_all("SELECT Id, IsDeleted FROM Account WHERE Name = 'Gone'", wait=0.1))
+    equal([row["IsDeleted"] for row in gone], ["true"])
+
+
+@case("Bulk 2.0: pages")
+def _():
+    org = signed_in()
+    found = rows(org.bulk2.Account.query("SELECT Id, Name FROM Account", max_records=1500, wait=0.1))
+    equal([len(found), len({row["Id"] for row in found})], [FACTS["accounts"]] * 2)
+    with tempfile.TemporaryDirectory() as folder:
+        told = org.bulk2.Account.download("SELECT Id, Name FROM Account", folder, max_records=1500, wait=0.1)
+        files = [pathlib.Path(folder) / name for name in os.listdir(folder)]
+        read = rows(path.read_text() for path in files)
+    equal([len(read), sum(int(page["number_of_records"]) for page in told)], [FACTS["accounts"]] * 2)
+
+
+@case("Bulk 2.0: abort, delete")
+def _():
+    client = signed_in().bulk2.Account._client
+    from simple_salesforce.bulk2 import ColumnDelimiter, LineEnding, Operation
+
+    job = client.create_job(Operation.query, "SELECT Id FROM Account", ColumnDelimiter.COMMA, LineEnding.LF)
+    equal(client.abort_job(job["id"], True)["state"], "Aborted")
+    refused(lambda: client.delete_job(job["id"], True), "JSONDecodeError")  # it wants JSON where a 204 has nothing
+    refused(lambda: client.get_job(job["id"], True), "NOT_FOUND")
+
+
+@case("Bulk 2.0: refused")
+def _():
+    org = signed_in()
+    refused(lambda: list(org.bulk2.Account.query("SELECT BillingAddress FROM Account", wait=0.1)), "(?i)compound")
+    refused(lambda: list(org.bulk2.Account.query("SELECT count(Id) FROM Account", wait=0.1)), ".")
+
+
+@case("Tooling API")
+def _():
+    soql = "SELECT QualifiedApiName FROM EntityDefinition WHERE QualifiedApiName = 'Account'"
+    found = signed_in().toolingexecute("query/?q=" + soql.replace(" ", "+"))
+    equal([row["QualifiedApiName"] for row in found["records"]], ["Account"])
+
+
+@case("Metadata API")
+def _():
+    described = signed_in().mdapi.describe_metadata()
+    equal(len(described["metadataObjects"]) > 0, True)
+
+
+@case("records written")
+def _():
+    org = signed_in()
+    made = org.Account.create({"Name": "Made by simple-salesforce"})
+    org.Account.update(made["id"], {"Name": "Changed by simple-salesforce"})
+    equal(org.Account.get(made["id"])["Name"], "Changed by simple-salesforce")
+    equal(org.Account.delete(made["id"]), 204)
+
+
+@case("Bulk 1.0 load")
+def _():
+    equal([row["success"] for row in signed_in().bulk.Account.insert([{"Name": "Loaded by simple-salesforce"}])], [True])
+
+
+@case("Bulk 2.0 ingest")
+def _():
+    (told,) = signed_in().bulk2.Account.insert(records=[{"Name": "Loaded by simple-salesforce"}], wait=0.1)
+    equal(told["numberRecordsProcessed"], 1)
+
+
+run()
