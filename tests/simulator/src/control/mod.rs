@@ -1,4 +1,11 @@
-//! The simulator's own resources below `/_simulator`: what a person or a test wants to see and do.
+//! The simulator's own resources below `/_simulator`: what a person or a test wants to see and do. They need no
+//! session, since the simulator listens where only its user is, and they are not counted as API calls.
+
+mod calls;
+mod manage;
+mod records;
+mod rows;
+mod wish;
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -6,14 +13,26 @@ use serde_json::json;
 use crate::server::{OrgState, State};
 use crate::store::World;
 use crate::web::{Answer, ApiError, Request};
+use wish::Wish;
 
 /// Answers below `/_simulator`.
 pub(crate) fn answer(state: &State, request: &Request, rest: &[&str]) -> Answer {
+    if foreign(request) {
+        let message = "a page of another site may not change the simulator";
+        return ApiError::forbidden("FORBIDDEN", message).answer();
+    }
     match rest {
         ["requests"] if request.method == Method::GET => Answer::ok(&state.log.to_json()),
+        ["requests", "counts"] if request.method == Method::GET => {
+            Answer::ok(&calls::to_json(&calls::by_resource(&state.log, None)))
+        }
         ["sessions", "end"] if request.method == Method::POST => {
             state.sessions.end_all();
             Answer::empty(StatusCode::NO_CONTENT)
+        }
+        ["orgs", id, rest @ ..] => {
+            let org = find(state, id);
+            org.and_then(|org| of_org(state, org, request, rest)).unwrap_or_else(|error| error.answer())
         }
         [] if request.method == Method::GET => {
             let orgs: Vec<serde_json::Value> = state.orgs.iter().map(|org| overview(org)).collect();
@@ -22,6 +41,36 @@ pub(crate) fn answer(state: &State, request: &Request, rest: &[&str]) -> Answer 
             )
         }
         _ => ApiError::not_found().answer(),
+    }
+}
+
+/// A browser says when a page of another site sends something.
+fn foreign(request: &Request) -> bool {
+    request.method != Method::GET
+        && request.header("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+}
+
+/// The org with this id of 15 or 18 characters.
+fn find<'a>(state: &'a State, id: &str) -> Result<&'a OrgState, ApiError> {
+    let same = |org: &&std::sync::Arc<OrgState>| org.org.id() == id || org.org.id().get(..15) == Some(id);
+    state.orgs.iter().find(same).map(|org| &**org).ok_or_else(ApiError::not_found)
+}
+
+fn of_org(state: &State, org: &OrgState, request: &Request, rest: &[&str]) -> Result<Answer, ApiError> {
+    let wish = Wish::new(org, request)?;
+    let post = request.method == Method::POST;
+    match rest {
+        [] if request.method == Method::GET => Ok(Answer::ok(&manage::overview(&wish))),
+        ["records", rest @ ..] => records::answer(&wish, rest),
+        [what @ ("delete" | "undelete" | "purge")] if post => records::many(&wish, what),
+        ["merge"] if post => records::merge(&wish),
+        ["bin", "empty"] if post => records::empty_bin(&wish),
+        ["schema"] if post => manage::schema(&wish),
+        ["users", user, what @ ("hide" | "show")] if post => manage::visibility(&wish, user, *what == "hide"),
+        ["requests", "counts"] if request.method == Method::GET => {
+            Ok(Answer::ok(&calls::to_json(&calls::by_resource(&state.log, Some(org.org.id())))))
+        }
+        _ => Err(ApiError::not_found()),
     }
 }
 

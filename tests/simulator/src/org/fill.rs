@@ -6,7 +6,7 @@ use super::error::LoadError;
 use super::people::{SET_UP, record_types};
 use super::records::Record;
 use crate::schema::{Field, FieldType, Object, Schema};
-use crate::store::{Row, RowRef, Table};
+use crate::store::{Gone, Row, RowRef, Table};
 use crate::value::{Cell, Id, Value};
 
 /// Milliseconds between two records that say nothing of when they were made.
@@ -65,7 +65,12 @@ pub(super) fn fill(
         if let Some(field) = missing(&row, object) {
             return Err(record.wrong(format!("{} is required: give it a value", field.name)));
         }
+        let gone = is_set(&row, object, "IsDeleted").then(|| deleted_at(&row, object));
         tables[record.object].put(row);
+        if let Some(at) = gone {
+            let gone = Gone { at, with: id, purged: None, cleared: Vec::new() };
+            tables[record.object].set_gone(id, Some(gone));
+        }
     }
     Ok(())
 }
@@ -234,6 +239,14 @@ fn reference(
 
 fn is_set(row: &Row, object: &Object, field: &str) -> bool {
     object.find(field).is_some_and(|field| row.get(field) == Cell::Bool(true))
+}
+
+/// When a row that came deleted was deleted: its last change.
+fn deleted_at(row: &Row, object: &Object) -> i64 {
+    match object.find("SystemModstamp").map(|field| row.get(field)) {
+        Some(Cell::DateTime(at)) => at,
+        _ => SET_UP,
+    }
 }
 
 fn is_activity(object: &Object) -> bool {

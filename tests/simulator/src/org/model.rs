@@ -7,7 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use super::error::{LoadError, files, read};
 use crate::schema::full::{child_relationship, complete_field, describe_field, describe_object};
-use crate::schema::short::{NameField, ShortField, ShortObject, ShortSchema, standard_prefix};
+use crate::schema::short::{
+    NameField, ShortField, ShortObject, ShortSchema, check_field, standard_prefix,
+};
 use crate::schema::{Object, Schema};
 
 const BUILT_IN: &str = include_str!("../schema/builtin.yaml");
@@ -119,45 +121,6 @@ fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> R
         }
     }
     Ok(())
-}
-
-fn check_field(field: &ShortField) -> Result<(), String> {
-    const TYPES: [&str; 23] = [
-        "id",
-        "string",
-        "textarea",
-        "picklist",
-        "multipicklist",
-        "combobox",
-        "reference",
-        "masterdetail",
-        "autonumber",
-        "boolean",
-        "int",
-        "double",
-        "currency",
-        "percent",
-        "date",
-        "datetime",
-        "time",
-        "email",
-        "phone",
-        "url",
-        "encryptedstring",
-        "base64",
-        "location",
-    ];
-    let kind = field.r#type.as_str();
-    if !TYPES.contains(&kind) && kind != "address" {
-        return Err(format!("`type: {kind}` is not known; give one of {}", TYPES.join(", ")));
-    }
-    if matches!(kind, "reference" | "masterdetail") && field.to.is_empty() {
-        return Err("a reference needs `to: [Object]`".to_owned());
-    }
-    match field.delete.as_deref() {
-        None | Some("SetNull" | "Restrict" | "Cascade") => Ok(()),
-        Some(other) => Err(format!("`delete: {other}` is not known; give SetNull, Restrict or Cascade")),
-    }
 }
 
 /// A recorded describe with the fields and keys that `schema.yaml` adds.

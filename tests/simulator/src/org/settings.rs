@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
+use crate::store::transaction::Doubts;
+
 /// The whole of `org.yaml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -34,6 +36,9 @@ pub struct Settings {
     /// Connected apps.
     #[serde(default)]
     pub connected_apps: Vec<ConnectedApp>,
+    /// Which form facts about Salesforce take that could not be found out for certain.
+    #[serde(default)]
+    pub doubts: Doubts,
     /// File of rules that fire; later.
     #[serde(default)]
     pub automation: Option<PathBuf>,

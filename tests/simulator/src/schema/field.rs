@@ -2,6 +2,11 @@
 
 use serde_json::Value as Json;
 
+use crate::value::Value;
+
+/// A key that describe results do not have: how an autonumber is written, which the metadata source tells.
+pub(super) const NUMBER_FORMAT: &str = "displayFormat";
+
 /// Field types as describe names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the names are Salesforce's
@@ -78,7 +83,7 @@ impl FieldType {
 }
 
 /// One field of an object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Field {
     /// API name.
     pub name: String,
@@ -96,6 +101,8 @@ pub struct Field {
     pub required: bool,
     /// May be given on insert.
     pub createable: bool,
+    /// May be given on update.
+    pub updateable: bool,
     /// May be named in WHERE.
     pub filterable: bool,
     /// May be named in ORDER BY.
@@ -106,8 +113,14 @@ pub struct Field {
     pub calculated: bool,
     /// Numbered by the server.
     pub auto_number: bool,
-    /// Unique or external id: values do not repeat.
+    /// Unique or external id: generated values do not repeat.
     pub unique: bool,
+    /// No two records may have the same value.
+    pub enforced_unique: bool,
+    /// Case tells unique values apart.
+    pub case_sensitive: bool,
+    /// An external id, by which upsert finds records.
+    pub external_id: bool,
     /// A custom field.
     pub custom: bool,
     /// The compound field that this one is a part of.
@@ -118,6 +131,14 @@ pub struct Field {
     pub reference_to: Vec<String>,
     /// Active values of a picklist.
     pub picklist: Vec<String>,
+    /// Only those values.
+    pub restricted_picklist: bool,
+    /// What a record gets that does not say.
+    pub default: Option<Value>,
+    /// Label, which some error messages name.
+    pub label: String,
+    /// How a number of the server is written (`INV-{0000}`), if that is known.
+    pub number_format: Option<String>,
     /// Parts of a compound address or location: key in the JSON object, number of the part's field.
     pub parts: Vec<(&'static str, usize)>,
     /// Parts of a person's name that are joined when the name is not stored itself.
@@ -146,12 +167,20 @@ impl Field {
                 && field["type"] != "boolean",
             nillable: unless_denied("nillable"),
             createable: unless_denied("createable"),
+            updateable: unless_denied("updateable"),
             filterable: unless_denied("filterable"),
             sortable: unless_denied("sortable"),
             groupable: unless_denied("groupable"),
             calculated: flag("calculated"),
             auto_number: flag("autoNumber"),
             unique: flag("unique") || flag("externalId"),
+            enforced_unique: flag("unique"),
+            case_sensitive: flag("caseSensitive"),
+            external_id: flag("externalId"),
+            restricted_picklist: flag("restrictedPicklist"),
+            default: default(field),
+            label: text("label").or_else(|| text("name"))?,
+            number_format: text(NUMBER_FORMAT),
             custom: flag("custom"),
             compound: text("compoundFieldName"),
             relationship: text("relationshipName"),
@@ -166,4 +195,18 @@ impl Field {
             name_parts: Vec::new(),
         })
     }
+}
+
+/// The default of a field: its own, or the value of the picklist that is marked so.
+fn default(field: &Json) -> Option<Value> {
+    let kind = FieldType::from_describe(field["type"].as_str()?);
+    let marked = field["picklistValues"].as_array().into_iter().flatten();
+    let marked = marked.filter(|value| value["active"] != Json::Bool(false));
+    let marked = marked.into_iter().find(|value| value["defaultValue"] == Json::Bool(true));
+    let text = match &field["defaultValue"] {
+        Json::Null => marked?["value"].as_str()?.to_owned(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Value::parse(kind, &text).ok().flatten()
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::field::{Field, FieldType};
+use super::SET_UP;
+use super::field::{Field, FieldType, NUMBER_FORMAT};
 use crate::value::Id;
 
 /// Suffixes of address parts and their keys in REST's compound object, in the order of the answer.
@@ -24,7 +25,7 @@ const LOCATION_PARTS: [(&str, &str); 2] = [("__Latitude__s", "latitude"), ("__Lo
 const NAME_PARTS: [&str; 4] = ["FirstName", "MiddleName", "LastName", "Suffix"];
 
 /// One object of an org.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Object {
     /// API name.
     pub name: String,
@@ -40,12 +41,14 @@ pub struct Object {
     pub children: Vec<(String, String, String)>,
     /// The describe result, as recorded or written out.
     pub describe: Map<String, Json>,
+    /// When it was last changed, in milliseconds since 1970.
+    pub changed: i64,
     index: HashMap<String, usize>,
 }
 
 impl Object {
     /// Reads a describe result. The error says what is missing.
-    pub fn from_describe(describe: Map<String, Json>) -> Result<Self, String> {
+    pub fn from_describe(mut describe: Map<String, Json>) -> Result<Self, String> {
         let name = describe.get("name").and_then(Json::as_str).ok_or("it has no `name`")?.to_owned();
         let listed = describe.get("fields").and_then(Json::as_array).ok_or("it has no `fields`")?;
         let mut fields = Vec::with_capacity(listed.len());
@@ -58,6 +61,9 @@ impl Object {
             return Err("it has no field `Id`, which every describe result of Salesforce has".to_owned());
         }
         link_compounds(&mut fields, &index);
+        if let Some(Json::Array(listed)) = describe.get_mut("fields") {
+            listed.iter_mut().filter_map(Json::as_object_mut).for_each(|f| drop(f.remove(NUMBER_FORMAT)));
+        }
         let record_types = record_types(&describe);
         Ok(Self {
             key_prefix: describe
@@ -68,6 +74,7 @@ impl Object {
             children: children(&describe),
             name,
             fields,
+            changed: SET_UP,
             record_types,
             describe,
             index,
@@ -84,6 +91,11 @@ impl Object {
         self.fields
             .iter()
             .position(|f| f.relationship.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name)))
+    }
+
+    /// A flag of its describe: `createable`, `deletable`, …
+    pub fn allows(&self, flag: &str) -> bool {
+        self.describe.get(flag).and_then(Json::as_bool).unwrap_or(false)
     }
 
     /// Whether the object is a custom one.

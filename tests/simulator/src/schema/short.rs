@@ -101,6 +101,46 @@ pub struct ShortField {
     pub default: Option<Json>,
 }
 
+/// What is wrong with a field in short form, if anything.
+pub fn check_field(field: &ShortField) -> Result<(), String> {
+    const TYPES: [&str; 23] = [
+        "id",
+        "string",
+        "textarea",
+        "picklist",
+        "multipicklist",
+        "combobox",
+        "reference",
+        "masterdetail",
+        "autonumber",
+        "boolean",
+        "int",
+        "double",
+        "currency",
+        "percent",
+        "date",
+        "datetime",
+        "time",
+        "email",
+        "phone",
+        "url",
+        "encryptedstring",
+        "base64",
+        "location",
+    ];
+    let kind = field.r#type.as_str();
+    if !TYPES.contains(&kind) && kind != "address" {
+        return Err(format!("`type: {kind}` is not known; give one of {}", TYPES.join(", ")));
+    }
+    if matches!(kind, "reference" | "masterdetail") && field.to.is_empty() {
+        return Err("a reference needs `to: [Object]`".to_owned());
+    }
+    match field.delete.as_deref() {
+        None | Some("SetNull" | "Restrict" | "Cascade") => Ok(()),
+        Some(other) => Err(format!("`delete: {other}` is not known; give SetNull, Restrict or Cascade")),
+    }
+}
+
 /// Label of an API name: `Total_Amount__c` → `Total Amount`, `AccountId` stays.
 pub fn label_of(name: &str) -> String {
     let stem = name.strip_suffix("__c").or_else(|| name.strip_suffix("__mdt")).unwrap_or(name);

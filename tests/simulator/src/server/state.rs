@@ -12,6 +12,9 @@ use crate::log::RequestLog;
 use crate::org::{Org, Site};
 use crate::rest::Cursors;
 use crate::store::World;
+use crate::store::transaction::{Actor, Transaction};
+use crate::value::Id;
+use crate::value::calendar::now_ms;
 
 /// The whole simulator.
 #[derive(Debug)]
@@ -35,8 +38,8 @@ pub(crate) struct OrgState {
     pub(crate) cursors: Cursors,
     pub(crate) jobs: Jobs,
     world: RwLock<World>,
-    /// Held by the one transaction that runs.
-    changing: Mutex<()>,
+    /// Held by the one transaction that runs: the time of the last one, in milliseconds since 1970.
+    changing: Mutex<i64>,
 }
 
 impl OrgState {
@@ -48,11 +51,35 @@ impl OrgState {
     /// Changes schema or rows: one change at a time, all of it seen at once, or, if `work` fails, none of it.
     /// Whoever reads meanwhile is not held up. `work` must not call this itself.
     pub(crate) fn change<T, E>(&self, work: impl FnOnce(&mut World) -> Result<T, E>) -> Result<T, E> {
-        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.change_at(|world, _| work(world))
+    }
+
+    /// The same; `work` is told what time it is (milliseconds since 1970), which never goes back.
+    fn change_at<T, E>(&self, work: impl FnOnce(&mut World, i64) -> Result<T, E>) -> Result<T, E> {
+        let mut last = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut world = self.now();
-        let done = work(&mut world)?;
+        *last = now_ms().max(*last);
+        let done = work(&mut world, *last)?;
         *self.world.write().unwrap_or_else(PoisonError::into_inner) = world;
         Ok(done)
+    }
+
+    /// Changes records as a user, given by number, does: all of it, or, if `work` fails, nothing. With `late`
+    /// (milliseconds) the records are stamped as if the transaction had begun so long before its end, as long
+    /// transactions do.
+    pub(crate) fn transact<T, E>(
+        &self,
+        user: usize,
+        late: i64,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let user = self.org.settings.users.get(user);
+        let actor = Actor {
+            user: user.and_then(|user| Id::parse(user.id.as_deref()?)).unwrap_or(Id::LOWEST),
+            sets_audit_fields: user.is_some_and(|user| user.may("CreateAuditFields")),
+        };
+        let doubts = self.org.settings.doubts;
+        self.change_at(|world, at| work(&mut Transaction::new(world, actor, at - late, doubts)))
     }
 }
 

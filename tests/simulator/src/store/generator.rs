@@ -1,6 +1,8 @@
 //! Generated rows: every cell is a pure function of the seed, the row's number and the field, so that any
 //! number of rows costs no memory and the same directory always gives the same org.
 
+use std::sync::Arc;
+
 use super::recipe::{Recipe, recipe_for};
 use super::words::{
     CITIES, COMPANY, COMPANY_END, COUNTRIES, FIRST_NAMES, LAST_NAMES, STATES, STREETS, WORDS,
@@ -44,7 +46,7 @@ pub struct Generator {
     seed: u64,
     prefix: [u8; 3],
     count: u64,
-    columns: Vec<Column>,
+    columns: Vec<Arc<Column>>,
 }
 
 impl Generator {
@@ -66,10 +68,18 @@ impl Generator {
                 let (recipe, fill) = recipe_for(object, field, &pool_of);
                 let group = field.compound.as_deref().unwrap_or(&field.name);
                 let (salt, group_salt) = (hash_name(&field.name), hash_name(group));
-                Column { recipe, fill, salt, group_salt, length: field.length }
+                Arc::new(Column { recipe, fill, salt, group_salt, length: field.length })
             })
             .collect();
         Self { seed: mix(seed ^ hash_name(&object.name)), prefix, count, columns }
+    }
+
+    /// The same rows with other fields: `old_of` has for each new field the number that it had. Fields that are
+    /// new are null in every generated row.
+    pub(super) fn renumbered(&self, old_of: &[Option<usize>]) -> Self {
+        let null = Arc::new(Column { recipe: Recipe::Null, fill: 0, salt: 0, group_salt: 0, length: 0 });
+        let column = |old: &Option<usize>| old.map_or_else(|| null.clone(), |old| self.columns[old].clone());
+        Self { columns: old_of.iter().map(column).collect(), ..*self }
     }
 
     /// Key prefix of its ids.

@@ -3,16 +3,24 @@
 //! A [`Database`] is cheap to clone: a clone is a snapshot that stays as it is while the org goes on, which is
 //! what query cursors and finished Bulk jobs read from.
 
+mod chunks;
 pub mod generator;
+mod gone;
 mod recipe;
 pub mod table;
+pub mod transaction;
 mod words;
 mod world;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 pub use generator::Generator;
+pub use gone::{Cleared, Gone};
 pub use table::{Bounds, Row, RowRef, Table};
+pub(crate) use world::plain;
 pub use world::{Hidden, World};
 
 use crate::schema::{FieldType, Schema};
@@ -22,12 +30,14 @@ use crate::value::{Cell, Id};
 #[derive(Clone, Debug, Default)]
 pub struct Database {
     tables: Arc<Vec<Arc<Table>>>,
+    /// Contents of base64 fields that were written while the org runs, by the key that the cell holds.
+    files: Arc<HashMap<Box<str>, Bytes>>,
 }
 
 impl Database {
     /// A database of these tables, one per object of the schema in its order.
     pub fn new(tables: Vec<Table>) -> Self {
-        Self { tables: Arc::new(tables.into_iter().map(Arc::new).collect()) }
+        Self { tables: Arc::new(tables.into_iter().map(Arc::new).collect()), files: Arc::default() }
     }
 
     /// The table of an object.
@@ -38,6 +48,30 @@ impl Database {
     /// The table of an object, for a change; snapshots keep the old one.
     pub fn table_mut(&mut self, object: usize) -> &mut Table {
         Arc::make_mut(&mut Arc::make_mut(&mut self.tables)[object])
+    }
+
+    /// The content that was kept under a key.
+    pub fn file(&self, key: &str) -> Option<Bytes> {
+        self.files.get(key).cloned()
+    }
+
+    /// Keeps a content.
+    pub fn keep_file(&mut self, key: &str, content: Bytes) {
+        if !self.files.contains_key(key) {
+            Arc::make_mut(&mut self.files).insert(key.into(), content);
+        }
+    }
+
+    /// The same rows for a changed schema: for each new object the number that it had, and for objects whose
+    /// fields changed, for each new field the number that that had.
+    pub(crate) fn renumbered(&self, objects: &[Option<usize>], fields: &HashMap<usize, Vec<Option<usize>>>) -> Self {
+        let table = |(new, old): (usize, &Option<usize>)| match (old, fields.get(&new)) {
+            (Some(old), Some(fields)) => Arc::new(self.tables[*old].renumbered(fields)),
+            (Some(old), None) => self.tables[*old].clone(),
+            (None, _) => Arc::default(),
+        };
+        let tables = objects.iter().enumerate().map(table).collect();
+        Self { tables: Arc::new(tables), files: self.files.clone() }
     }
 
     /// The row with this id, deleted ones included.
@@ -59,7 +93,10 @@ impl Database {
         if let (RowRef::Generated(index), Some(generator)) = (row, self.tables[object].generator())
             && !generator.joins(field)
         {
-            return generator.cell(index, field, scratch);
+            let cell = generator.cell(index, field, scratch);
+            // only a checkbox that was added later has no content of its own
+            let added = cell == Cell::Null && schema.object(object).fields[field].kind == FieldType::Boolean;
+            return if added { Cell::Bool(false) } else { cell };
         }
         let described = &schema.object(object).fields[field];
         if !described.name_parts.is_empty() {

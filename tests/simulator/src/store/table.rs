@@ -1,13 +1,13 @@
 //! One object's rows in the order of their ids: generated rows by number, stored rows in a tree, a stored row
 //! taking the place of the generated row with the same id.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
 use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::chunks::{Chunks, Range};
 use super::generator::Generator;
+use super::gone::Gone;
 use crate::value::{Cell, Id, Value};
 
 /// Serial numbers of rows that users insert while the simulator runs begin here, above loaded rows (from 1)
@@ -46,6 +46,22 @@ impl Row {
             (Err(at), Some(value)) => self.cells.insert(at, (field as u16, value)),
             (Err(_), None) => {}
         }
+    }
+
+    /// Non-null cells: field numbers and values, in the order of the fields.
+    pub fn cells(&self) -> impl Iterator<Item = (usize, &Value)> {
+        self.cells.iter().map(|(field, value)| (usize::from(*field), value))
+    }
+
+    /// The same row with other field numbers; cells whose field has none are dropped.
+    pub(super) fn renumbered(&self, number: impl Fn(usize) -> Option<usize>) -> Self {
+        let mut row = Self { id: self.id, deleted: self.deleted, cells: Vec::with_capacity(self.cells.len()) };
+        for (field, value) in self.cells() {
+            if let Some(field) = number(field) {
+                row.set(field, Some(value.clone()));
+            }
+        }
+        row
     }
 
     /// Gives back memory that growing left over.
@@ -99,8 +115,17 @@ impl Bounds {
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     generator: Option<Arc<Generator>>,
-    rows: BTreeMap<Id, Slot>,
+    rows: Chunks<Slot>,
+    /// Stored rows that are not deleted.
+    live: u64,
+    /// Stored rows that are.
+    deleted: u64,
+    /// Generated rows whose place a stored row took, or that are gone for good.
+    replaced: u64,
     inserted: u64,
+    gone: Chunks<Arc<Gone>>,
+    /// The last number that autonumber fields gave, by field.
+    numbers: Vec<(u16, u64)>,
 }
 
 impl Table {
@@ -112,21 +137,104 @@ impl Table {
     /// Adds generated rows.
     pub fn set_generator(&mut self, generator: Generator) {
         self.generator = Some(Arc::new(generator));
+        self.replaced = self.rows.iter().filter(|(id, _)| self.generated_place(*id).1).count() as u64;
     }
 
     /// Puts a row, in place of the one with the same id if there is one.
     pub fn put(&mut self, mut row: Row) {
         row.shrink();
-        self.rows.insert(row.id, Slot::Row(Arc::new(row)));
+        let (id, deleted) = (row.id, row.deleted);
+        self.forget(id);
+        self.rows.insert(id, Slot::Row(Arc::new(row)));
+        *if deleted { &mut self.deleted } else { &mut self.live } += 1;
+        self.replaced += u64::from(self.generated_place(id).1);
     }
 
     /// Removes a row for good, as emptying the recycle bin does.
     pub fn purge(&mut self, id: Id) {
+        self.forget(id);
         if self.generated_place(id).1 {
             self.rows.insert(id, Slot::Purged);
+            self.replaced += 1;
         } else {
-            self.rows.remove(&id);
+            self.rows.remove(id);
         }
+    }
+
+    /// Takes what is stored under an id out of the counts.
+    fn forget(&mut self, id: Id) {
+        match self.rows.get(id) {
+            Some(Slot::Row(row)) if row.deleted => self.deleted -= 1,
+            Some(Slot::Row(_)) => self.live -= 1,
+            Some(Slot::Purged) => {}
+            None => return,
+        }
+        self.replaced -= u64::from(self.generated_place(id).1);
+    }
+
+    /// When and how a row was deleted; kept also for rows that are gone for good.
+    pub fn gone(&self, id: Id) -> Option<&Gone> {
+        self.gone.get(id).map(|gone| &**gone)
+    }
+
+    /// All deletions that were not taken back, in the order of ids.
+    pub fn all_gone(&self) -> impl Iterator<Item = (Id, &Gone)> {
+        self.gone.iter().map(|(id, gone)| (id, &**gone))
+    }
+
+    /// Notes a deletion; `None` takes it back.
+    pub fn set_gone(&mut self, id: Id, gone: Option<Gone>) {
+        match gone {
+            Some(gone) => self.gone.insert(id, Arc::new(gone)),
+            None => self.gone.remove(id),
+        };
+    }
+
+    /// The last number that an autonumber field gave, if one was given or noted.
+    pub fn last_number(&self, field: usize) -> Option<u64> {
+        self.numbers.iter().find(|(known, _)| usize::from(*known) == field).map(|(_, number)| *number)
+    }
+
+    /// Notes the last number that an autonumber field gave.
+    pub fn set_last_number(&mut self, field: usize, number: u64) {
+        self.numbers.retain(|(known, _)| usize::from(*known) != field);
+        self.numbers.push((field as u16, number));
+    }
+
+    /// The same rows with other field numbers, as a change of the schema needs them: `old_of` has for each new
+    /// field the number that it had.
+    pub(super) fn renumbered(&self, old_of: &[Option<usize>]) -> Self {
+        let new_of = |old: usize| old_of.iter().position(|known| *known == Some(old));
+        let most = old_of.iter().flatten().max().map_or(0, |most| most + 1);
+        let new: Vec<Option<usize>> = (0..most).map(new_of).collect();
+        let number = |old: usize| new.get(old).copied().flatten();
+        let mut table = self.clone();
+        table.rows = Chunks::default();
+        for (id, slot) in self.rows.iter() {
+            let slot = match slot {
+                Slot::Row(row) => Slot::Row(Arc::new(row.renumbered(number))),
+                Slot::Purged => Slot::Purged,
+            };
+            table.rows.insert(id, slot);
+        }
+        table.generator = self.generator.as_ref().map(|generator| Arc::new(generator.renumbered(old_of)));
+        let numbers = self.numbers.iter();
+        table.numbers =
+            numbers.filter_map(|(old, last)| Some((number(usize::from(*old))? as u16, *last))).collect();
+        table
+    }
+
+    /// All stored rows, deleted ones included.
+    pub fn stored_rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter_map(|(_, slot)| match slot {
+            Slot::Row(row) => Some(&**row),
+            Slot::Purged => None,
+        })
+    }
+
+    /// The id that the next row gets that a user inserts.
+    pub fn upcoming_id(&self, prefix: [u8; 3]) -> Id {
+        Id::new(prefix, FIRST_INSERTED + self.inserted + 1)
     }
 
     /// A new id for a row that a user inserts.
@@ -137,7 +245,7 @@ impl Table {
 
     /// Ids of the stored rows that are not deleted, in order.
     pub fn stored_ids(&self) -> impl Iterator<Item = Id> {
-        self.rows.values().filter_map(|slot| match slot {
+        self.rows.iter().filter_map(|(_, slot)| match slot {
             Slot::Row(row) if !row.deleted => Some(row.id),
             _ => None,
         })
@@ -145,20 +253,13 @@ impl Table {
 
     /// How many rows there are, with those in the recycle bin or without.
     pub fn count(&self, with_deleted: bool) -> u64 {
-        let mut count = self.generator.as_ref().map_or(0, |g| g.count());
-        for (id, slot) in &self.rows {
-            count -= u64::from(self.generated_place(*id).1);
-            count += match slot {
-                Slot::Row(row) => u64::from(with_deleted || !row.deleted),
-                Slot::Purged => 0,
-            };
-        }
-        count
+        let generated = self.generator.as_ref().map_or(0, |generator| generator.count());
+        generated - self.replaced + self.live + if with_deleted { self.deleted } else { 0 }
     }
 
     /// The row with this id, deleted ones included.
     pub fn find(&self, id: Id) -> Option<RowRef<'_>> {
-        match self.rows.get(&id) {
+        match self.rows.get(id) {
             Some(Slot::Row(row)) => Some(RowRef::Stored(row)),
             Some(Slot::Purged) => None,
             None => match self.generated_place(id) {
@@ -180,7 +281,7 @@ impl Table {
     /// All rows within the bounds in the order of their ids.
     pub fn scan(&self, bounds: Bounds, with_deleted: bool) -> Scan<'_> {
         if bounds.is_empty() {
-            let mut empty = self.rows.range(..Id::LOWEST).peekable();
+            let mut empty = self.rows.range(Bound::Unbounded, Bound::Excluded(Id::LOWEST)).peekable();
             empty.peek();
             return Scan {
                 table: self,
@@ -200,8 +301,8 @@ impl Table {
             Bound::Included(id) => after(self.generated_place(id)),
             Bound::Excluded(id) => self.generated_place(id).0,
         };
-        let mut stored = self.rows.range((bounds.low, bounds.high)).peekable();
-        let place = stored.peek().map_or((u64::MAX, false), |(id, _)| self.generated_place(**id));
+        let mut stored = self.rows.range(bounds.low, bounds.high).peekable();
+        let place = stored.peek().map_or((u64::MAX, false), |(id, _)| self.generated_place(*id));
         Scan { table: self, generated: start..end.max(start), stored, place, with_deleted }
     }
 
@@ -225,7 +326,7 @@ fn after((index, exact): (u64, bool)) -> u64 {
 pub struct Scan<'a> {
     table: &'a Table,
     generated: std::ops::Range<u64>,
-    stored: Peekable<btree_map::Range<'a, Id, Slot>>,
+    stored: Peekable<Range<'a, Slot>>,
     /// Where the next stored row stands among the generated ones.
     place: (u64, bool),
     with_deleted: bool,
@@ -255,7 +356,7 @@ impl<'a> Scan<'a> {
         if self.place.1 && self.generated.start == self.place.0 {
             self.generated.start += 1;
         }
-        self.place = self.stored.peek().map_or((u64::MAX, false), |(id, _)| self.table.generated_place(**id));
+        self.place = self.stored.peek().map_or((u64::MAX, false), |(id, _)| self.table.generated_place(*id));
         Some(slot)
     }
 }
@@ -283,6 +384,8 @@ impl<'a> Iterator for Scan<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::schema::Object;
     use proptest::prelude::*;

@@ -1,0 +1,114 @@
+//! What an administrator does: the schema, what users see, sessions.
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+use super::wish::{Wish, user_number, wrong};
+use crate::schema::SchemaChange;
+use crate::store::World;
+use crate::value::calendar::now_ms;
+use crate::web::{Answer, ApiError};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Visibility {
+    #[serde(default)]
+    fields: Vec<String>,
+    #[serde(default)]
+    objects: Vec<String>,
+}
+
+/// `schema`: one change or a list of changes, all or none.
+pub(super) fn schema(wish: &Wish<'_>) -> Result<Answer, ApiError> {
+    let body: Json = wish.body()?;
+    let list = match body {
+        Json::Array(list) => list,
+        one => vec![one],
+    };
+    let changes = list.into_iter().map(serde_json::from_value).collect::<Result<Vec<SchemaChange>, _>>();
+    let changes = changes.map_err(|error| wrong(error.to_string()))?;
+    wish.org
+        .change(|world| changes.iter().try_for_each(|change| world.change_schema(change, now_ms())))
+        .map_err(wrong)?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// `users/<name>/hide` and `show`: fields and objects that the user does not see from now on, or sees again.
+pub(super) fn visibility(wish: &Wish<'_>, user: &str, hide: bool) -> Result<Answer, ApiError> {
+    let number = user_number(wish.org, user)?;
+    let Visibility { fields, objects } = wish.body()?;
+    wish.org
+        .change(|world| {
+            let fields = known_fields(world, &fields)?;
+            let objects = known_objects(world, &objects)?;
+            let Some(hidden) = Arc::make_mut(&mut world.hidden).get_mut(number) else {
+                return Err("there is no such user".to_owned());
+            };
+            for (set, names) in [(&mut hidden.fields, fields), (&mut hidden.objects, objects)] {
+                for name in names {
+                    if hide { set.insert(name) } else { set.remove(&name) };
+                }
+            }
+            Ok(())
+        })
+        .map_err(wrong)?;
+    Ok(Answer::empty(StatusCode::NO_CONTENT))
+}
+
+fn known_objects(world: &World, names: &[String]) -> Result<Vec<String>, String> {
+    let known = |name: &String| {
+        let number = world.schema.find(name).ok_or_else(|| format!("there is no object {name}"))?;
+        Ok(world.schema.object(number).name.clone())
+    };
+    names.iter().map(known).collect()
+}
+
+fn known_fields(world: &World, names: &[String]) -> Result<Vec<String>, String> {
+    let known = |name: &String| {
+        let (object, field) =
+            name.split_once('.').ok_or_else(|| format!("{name}: write it as Object.Field"))?;
+        let number = world.schema.find(object).ok_or_else(|| format!("there is no object {object}"))?;
+        let object = world.schema.object(number);
+        let field = object.find(field).ok_or_else(|| format!("{} has no field {field}", object.name))?;
+        Ok(format!("{}.{}", object.name, object.fields[field].name))
+    };
+    names.iter().map(known).collect()
+}
+
+/// What `orgs/<id>` tells of an org; never a secret.
+pub(super) fn overview(wish: &Wish<'_>) -> Json {
+    let World { schema, database, hidden } = wish.org.now();
+    let settings = &wish.org.org.settings;
+    let objects: serde_json::Map<String, Json> = schema
+        .objects()
+        .iter()
+        .enumerate()
+        .map(|(number, object)| {
+            let table = database.table(number);
+            let (live, all) = (table.count(false), table.count(true));
+            (object.name.clone(), json!({"records": live, "deleted": all - live, "fields": object.fields.len()}))
+        })
+        .collect();
+    let users: Vec<Json> = settings
+        .users
+        .iter()
+        .zip(hidden.iter())
+        .map(|(user, hidden)| {
+            json!({
+                "username": user.username, "profile": user.profile, "permissions": user.permissions,
+                "hiddenFields": hidden.fields, "hiddenObjects": hidden.objects,
+            })
+        })
+        .collect();
+    json!({
+        "id": wish.org.org.id(),
+        "name": settings.name,
+        "edition": settings.edition,
+        "apiRequests": wish.org.requests.told(),
+        "bulkJobs": wish.org.jobs.count(),
+        "objects": objects,
+        "users": users,
+    })
+}

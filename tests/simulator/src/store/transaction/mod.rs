@@ -1,0 +1,147 @@
+//! Changes of records as users make them, with all that Salesforce does and refuses on the way: defaults and
+//! numbers, audit fields, required and unique fields, references, the recycle bin with what goes along.
+//!
+//! A [`Transaction`] works on a [`World`] that nobody else sees yet. Each of its calls does all of its work or
+//! refuses and leaves the world as it was; whoever wants several calls to stand or fall together gives up the
+//! world on the first refusal (`OrgState::change` does so).
+
+mod check;
+mod delete;
+mod files;
+mod input;
+mod merge;
+mod refusal;
+mod row;
+#[cfg(test)]
+mod tests;
+mod undelete;
+mod unique;
+
+use std::collections::HashMap;
+
+pub use files::file_key;
+pub use input::read_text;
+pub(crate) use files::{CONTENTS, md5_hex};
+pub use refusal::Refusal;
+
+use serde::Deserialize;
+
+use super::{Bounds, Row, World};
+use crate::schema::Object;
+use crate::value::{Cell, Id, Value};
+use unique::Known;
+
+/// Cells to write: field numbers and values; `None` empties the field.
+pub type Cells = Vec<(usize, Option<Value>)>;
+
+/// Who makes the changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The user.
+    pub user: Id,
+    /// May set who made and changed a record, and when, as it is inserted (`CreateAuditFields`).
+    pub sets_audit_fields: bool,
+}
+
+/// What the writer of this could not find out for certain of Salesforce; tests run with either form.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Doubts {
+    /// Emptying a reference because its target was deleted moves the record's SystemModstamp.
+    pub clearing_stamps: bool,
+    /// Undeleting the target fills the references again.
+    pub undelete_refills: bool,
+}
+
+impl Default for Doubts {
+    fn default() -> Self {
+        Self { clearing_stamps: true, undelete_refills: true }
+    }
+}
+
+/// Changes that belong together.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    world: &'a mut World,
+    actor: Actor,
+    /// Milliseconds since 1970, a whole second: Salesforce keeps no fractions of audit times.
+    at: i64,
+    doubts: Doubts,
+    /// Values of unique fields, gathered when the first of them is needed.
+    unique: HashMap<(usize, usize), Known>,
+}
+
+impl<'a> Transaction<'a> {
+    /// A transaction that changes this world, at a time in milliseconds since 1970.
+    pub fn new(world: &'a mut World, actor: Actor, at: i64, doubts: Doubts) -> Self {
+        Self { world, actor, at: at.div_euclid(1_000) * 1_000, doubts, unique: HashMap::new() }
+    }
+
+    /// The world as it is by now.
+    pub fn world(&self) -> &World {
+        self.world
+    }
+
+    /// The object and the number of the table that an id belongs to.
+    pub fn object_of(&self, id: Id) -> Option<usize> {
+        self.world.schema.find_prefix(id.prefix())
+    }
+
+    /// Makes a record; its id.
+    pub fn insert(&mut self, object: usize, cells: Cells) -> Result<Id, Refusal> {
+        self.allow(object, "createable", "create")?;
+        self.check_writable(object, &cells, true)?;
+        let prefix = self.described(object).key_prefix.unwrap_or(*b"000");
+        let mut row = Row::new(self.world.database.table(object).upcoming_id(prefix));
+        for (field, value) in cells {
+            row.set(field, value);
+        }
+        self.complete(object, &mut row);
+        let set: Vec<usize> = row.cells().map(|(field, _)| field).collect();
+        self.check_row(object, &row, &set, true)?;
+        self.number(object, &mut row);
+        let id = self.world.database.table_mut(object).next_id(prefix);
+        self.write(object, row);
+        self.after_insert(object, id)?;
+        Ok(id)
+    }
+
+    /// Changes a record.
+    pub fn update(&mut self, id: Id, cells: Cells) -> Result<(), Refusal> {
+        let (object, mut row) = self.alive(id)?;
+        self.allow(object, "updateable", "edit")?;
+        self.check_writable(object, &cells, false)?;
+        let set: Vec<usize> = cells.iter().map(|(field, _)| *field).collect();
+        for (field, value) in cells {
+            row.set(field, value);
+        }
+        self.measure(object, &mut row);
+        self.check_row(object, &row, &set, false)?;
+        self.stamp(object, &mut row, true);
+        self.write(object, row);
+        Ok(())
+    }
+
+    /// Records that are not deleted and hold this id in a field.
+    pub fn records_with(&self, object: usize, field: usize, id: Id) -> Vec<Id> {
+        let table = self.world.database.table(object);
+        let mut scratch = String::new();
+        let mut found = Vec::new();
+        for row in table.scan(Bounds::ALL, false) {
+            let cell = self.world.database.cell(&self.world.schema, object, row, field, &mut scratch);
+            if cell == Cell::Id(id) {
+                found.push(table.id_of(row));
+            }
+        }
+        found
+    }
+
+    fn described(&self, object: usize) -> &Object {
+        self.world.schema.object(object)
+    }
+
+    fn allow(&self, object: usize, flag: &str, operation: &str) -> Result<(), Refusal> {
+        let described = self.described(object);
+        if described.allows(flag) { Ok(()) } else { Err(Refusal::operation(&described.name, operation)) }
+    }
+}
