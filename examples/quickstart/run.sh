@@ -6,6 +6,7 @@
 #                                  in a cluster and with images of yours; never in whatever context happens to be
 #                                  current. Without an endpoint the vault is a PersistentVolumeClaim; with one,
 #                                  AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY open its bucket `orgkeep`.
+#                                  --namespace N: another than `orgkeep-quickstart`.
 # Can be run again: each run is one more snapshot.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,7 +18,7 @@ context='' image='' simulator_image='' endpoint='' look=kubectl
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-usage() { sed -n '2,10p' "$0" >&2; exit 2; }
+usage() { sed -n '2,11p' "$0" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   [ $# -ge 2 ] || usage
   case $1 in
@@ -25,6 +26,7 @@ while [ $# -gt 0 ]; do
     --image) image=$2 ;;
     --simulator-image) simulator_image=$2 ;;
     --s3-endpoint) endpoint=$2 ;;
+    --namespace) namespace=$2 ;;
     --look) look=$2 ;; # how the user looks at the cluster; set by this script for its own
     *) usage ;;
   esac
@@ -96,7 +98,7 @@ objects() {
   else
     apply <"$here/cluster/vault-volume.yaml"
   fi
-  apply <"$here/cluster/connection.yaml"
+  sed "s#simulator.orgkeep-quickstart.svc#simulator.$namespace.svc#" "$here/cluster/connection.yaml" | apply
   token=run-$(date -u +%Y%m%d-%H%M%S)
   sed "s/runNow: .*/runNow: $token/" "$here/cluster/backup.yaml" | apply
 }

@@ -1,7 +1,11 @@
 """The quickstart as a user meets it."""
 
+import glob
 import json
+import os
 import re
+import shutil
+import tempfile
 import urllib.request
 
 from bed import IMAGE, QUICKSTART, S3_CREDENTIALS, SIMULATOR_IMAGE, every, kubectl, operator_pod, run
@@ -29,6 +33,36 @@ def test_quickstart():
         assert complete["expected"] == complete["captured"] > 200_000, complete
         assert snapshot["status"]["counts"]["errors"] == 0, snapshot["status"]
     print(kubectl("describe", "sfb", "dreamhouse", namespace=NAMESPACE), flush=True)
+
+
+def test_quickstart_into_a_claim():
+    """without an S3 endpoint the vault is a PersistentVolumeClaim: Succeeded, and rows read back from it"""
+    namespace = f"{NAMESPACE}-claim"
+    kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
+    kubectl("delete", "pv", namespace, "--ignore-not-found", "--wait")
+    folder = tempfile.mkdtemp(prefix="orgkeep-claim-")
+    # what a provisioner would do: a volume that pods of any user may write to
+    os.chmod(folder, 0o777)
+    try:
+        volume = {
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace},
+            "spec": {
+                "capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": folder},
+                "persistentVolumeReclaimPolicy": "Retain", "claimRef": {"namespace": namespace, "name": "vault"},
+            },
+        }  # fmt: skip
+        kubectl("apply", "-f", "-", stdin=json.dumps(volume))
+        shown = run(
+            QUICKSTART / "run.sh", "--context", "testbed", "--image", IMAGE, "--simulator-image", SIMULATOR_IMAGE,
+            "--namespace", namespace,
+        ).stdout  # fmt: skip
+        print(shown, flush=True)
+        assert "Cambridge" in shown, "no rows were read back"
+        assert glob.glob(f"{folder}/dreamhouse/vault.*"), f"no vault in the volume: {os.listdir(folder)}"
+    finally:
+        kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait")
+        kubectl("delete", "pv", namespace, "--ignore-not-found", "--wait")
+        shutil.rmtree(folder)
 
 
 def test_what_prometheus_scrapes():
