@@ -230,7 +230,9 @@ async fn await_definition<K: CustomResourceExt>(context: &Context, name: &str) {
         let why = match api.get_opt(K::crd_name()).await {
             Ok(Some(found)) if is_established(&found) => {
                 let digest = wanted.as_ref().and_then(crds::digest);
-                if digest != crds::digest(&found) {
+                let outdated = digest != crds::digest(&found);
+                context.metrics.set_crd_outdated(K::crd_name(), outdated);
+                if outdated {
                     tracing::warn!(
                         definition = K::crd_name(),
                         "the installed definition is not this operator's; apply the one that came with it"

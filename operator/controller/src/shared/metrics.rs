@@ -52,6 +52,7 @@ pub struct Metrics {
     durations: Family<Vec<Label>, Histogram>,
     leader: Gauge,
     ready: Gauge,
+    outdated: Family<Vec<Label>, Gauge>,
     waiting: Gauge<u64, AtomicU64>,
     backoff: Arc<Backoff>,
 }
@@ -75,12 +76,18 @@ impl Metrics {
         registry.register("leader", "Whether this replica holds the lease", leader.clone());
         let ready = Gauge::default();
         registry.register("ready", "Whether all controllers are at work, as /readyz says", ready.clone());
+        let outdated = Family::<Vec<Label>, Gauge>::default();
+        registry.register(
+            "crd_outdated",
+            "Whether the installed definition is another than this operator's, as seen at its start",
+            outdated.clone(),
+        );
         let waiting = Gauge::<u64, AtomicU64>::default();
         registry.register("objects_in_backoff", "Objects whose last pass failed", waiting.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What runs", build);
         registry.register_collector(Box::new(FromObjects(stores)));
-        Self { registry, passes, durations, leader, ready, waiting, backoff }
+        Self { registry, passes, durations, leader, ready, outdated, waiting, backoff }
     }
 
     /// A pass ended.
@@ -93,6 +100,11 @@ impl Metrics {
     /// Whether the lease is ours.
     pub fn set_leader(&self, leader: bool) {
         self.leader.set(i64::from(leader));
+    }
+
+    /// Whether the installed definition of a kind is not ours.
+    pub fn set_crd_outdated(&self, definition: &str, outdated: bool) {
+        self.outdated.get_or_create(&vec![("crd", definition.to_owned())]).set(i64::from(outdated));
     }
 
     /// Everything, as OpenMetrics text.
@@ -135,6 +147,7 @@ mod tests {
         let metrics = Metrics::new(Arc::new(Stores::default()), Arc::clone(&backoff));
         metrics.pass("snapshots", "done", Duration::from_millis(3));
         metrics.set_leader(true);
+        metrics.set_crd_outdated("snapshots.orgkeep.dev", true);
         backoff.failed("x");
         let text = metrics.text(true).unwrap();
         for line in [
@@ -142,6 +155,7 @@ mod tests {
             "orgkeep_reconcile_duration_seconds_count{controller=\"snapshots\"} 1",
             "orgkeep_leader 1",
             "orgkeep_ready 1",
+            "orgkeep_crd_outdated{crd=\"snapshots.orgkeep.dev\"} 1",
             "orgkeep_objects_in_backoff 1",
             concat!("orgkeep_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
