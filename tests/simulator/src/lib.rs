@@ -24,6 +24,7 @@
 
 mod auth;
 mod bulk;
+mod clock;
 mod control;
 mod limits;
 pub mod log;

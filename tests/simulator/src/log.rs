@@ -13,6 +13,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::{Value as Json, json};
 
+use crate::limits::InFlight;
 use crate::value::calendar::{now_ms, rest_datetime};
 use crate::web::Body;
 
@@ -149,11 +150,13 @@ impl Drop for Sending {
 pub(crate) struct Counted {
     body: Body,
     sending: Sending,
+    /// Ends with the answer.
+    _in_flight: Option<InFlight>,
 }
 
 impl Counted {
-    pub(crate) fn new(body: Body, sending: Sending) -> Self {
-        Self { body, sending }
+    pub(crate) fn new(body: Body, sending: Sending, in_flight: Option<InFlight>) -> Self {
+        Self { body, sending, _in_flight: in_flight }
     }
 }
 

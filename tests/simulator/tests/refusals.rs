@@ -4,70 +4,11 @@
 
 mod common;
 
-use common::{ORG, Served, refused, serve, serve_with};
+use common::{refused, serve, serve_with};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 const V: &str = "/services/data/v62.0";
-
-async fn oauth_refused(served: &Served, form: &[(&str, &str)], error: &str, description: &str) {
-    let (status, body) = served.oauth(form).await;
-    assert_eq!(
-        (status, body["error"].as_str(), body["error_description"].as_str()),
-        (400, Some(error), Some(description))
-    );
-}
-
-#[tokio::test]
-async fn refuses_01_a_call_without_a_token() {
-    let served = serve().await;
-    let url = format!("{}{V}/limits", served.simulator.address);
-    let answer = served.client.get(url).send().await.unwrap();
-    assert_eq!(refused(answer, 401, "INVALID_SESSION_ID").await, "Session expired or invalid");
-}
-
-#[tokio::test]
-async fn refuses_02_an_expired_session() {
-    let served =
-        serve_with(&[("org.yaml", &ORG.replace("name: Acme", "name: Acme\nsessionMinutes: 0"))], &[]).await;
-    refused(served.get(&format!("{V}/limits")).await, 401, "INVALID_SESSION_ID").await;
-}
-
-#[tokio::test]
-async fn refuses_03_a_revoked_token() {
-    let served = serve().await;
-    assert_eq!(served.get(&format!("{V}/limits")).await.status(), 200);
-    let url = format!("{}/services/oauth2/revoke", served.simulator.address);
-    let revoked = served.client.post(url).form(&[("token", served.token.as_str())]).send().await.unwrap();
-    assert_eq!(revoked.status(), 200);
-    refused(served.get(&format!("{V}/limits")).await, 401, "INVALID_SESSION_ID").await;
-}
-
-#[tokio::test]
-async fn refuses_05_a_user_who_has_not_approved_the_app() {
-    let served = serve().await;
-    let form = [("grant_type", "client_credentials"), ("client_id", "none"), ("client_secret", "app-secret")];
-    oauth_refused(&served, &form, "invalid_grant", "no client credentials user enabled").await;
-}
-
-#[tokio::test]
-async fn refuses_06_a_wrong_client_secret() {
-    let served = serve().await;
-    let form = [("grant_type", "client_credentials"), ("client_id", "app"), ("client_secret", "wrong")];
-    oauth_refused(&served, &form, "invalid_client", "invalid client credentials").await;
-    let form =
-        [("grant_type", "client_credentials"), ("client_id", "other"), ("client_secret", "app-secret")];
-    oauth_refused(&served, &form, "invalid_client_id", "client identifier invalid").await;
-    oauth_refused(&served, &[("grant_type", "magic")], "unsupported_grant_type", "grant type not supported")
-        .await;
-}
-
-#[tokio::test]
-async fn refuses_07_a_retired_version() {
-    let served = serve().await;
-    refused(served.get("/services/data/v30.0/limits").await, 410, "UNSUPPORTED_API_VERSION").await;
-    refused(served.get("/services/data/v99.0/limits").await, 404, "NOT_FOUND").await;
-}
 
 #[tokio::test]
 async fn refuses_08_an_unknown_resource() {
@@ -214,31 +155,8 @@ async fn refuses_25_votes_and_record_access_without_a_filter() {
 }
 
 #[tokio::test]
-async fn refuses_26_calls_above_the_allowance() {
-    let served = serve_with(&[("org.yaml", &ORG.replace("100000", "3"))], &[]).await;
-    for used in 1..=3 {
-        let answer = served.get(&format!("{V}/limits")).await;
-        assert_eq!(answer.headers()["sforce-limit-info"], format!("api-usage={used}/3").as_str());
-    }
-    let message = refused(served.get(&format!("{V}/limits")).await, 403, "REQUEST_LIMIT_EXCEEDED").await;
-    assert_eq!(message, "TotalRequests Limit exceeded.");
-}
-
-#[tokio::test]
 async fn refuses_28_all_fields_without_a_limit() {
     let served = serve().await;
     refused(served.query("SELECT FIELDS(ALL) FROM Account").await, 400, "MALFORMED_QUERY").await;
     assert_eq!(served.query("SELECT FIELDS(ALL) FROM Account LIMIT 200").await.status(), 200);
-}
-
-#[tokio::test]
-async fn refuses_30_a_user_without_the_api() {
-    let served = serve().await;
-    let token = served.sign_in("noapi@acme.example").await;
-    refused(
-        served.send(Method::GET, &token, &format!("{V}/limits"), None).await,
-        403,
-        "API_CURRENTLY_DISABLED",
-    )
-    .await;
 }

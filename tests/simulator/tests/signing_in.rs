@@ -5,39 +5,13 @@
 mod common;
 
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::jwt::{CERTIFICATE, GRANT, assertion, claims, sign};
 use common::{ORG, client, directory, refused, serve, serve_with};
 use orgkeep_simulator::{Simulator, StartOptions, Tls};
-use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 const V: &str = "/services/data/v62.0";
-const KEY: &str = include_str!("data/app.key");
-const CERTIFICATE: &str = include_str!("data/app.crt");
-
-fn assertion(audience: &str, user: &str, seconds: i64) -> String {
-    let key = match PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap() {
-        PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).unwrap(),
-        _ => panic!("another form of key"),
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-    let claims = json!({"iss": "app", "sub": user, "aud": audience, "exp": now + seconds});
-    let signed = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#),
-        URL_SAFE_NO_PAD.encode(claims.to_string())
-    );
-    let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
 #[tokio::test]
 async fn client_credentials_by_form_and_by_basic() {
     let served = serve().await;
@@ -72,30 +46,26 @@ async fn client_credentials_by_form_and_by_basic() {
 }
 
 #[tokio::test]
-async fn refuses_04_assertions_that_are_wrong_and_takes_right_ones() {
+async fn assertions_signed_with_the_app_s_key() {
     let served = serve_with(&[("app.crt", CERTIFICATE)], &[]).await;
-    let production = "https://login.salesforce.com";
-    let admin = "admin@acme.example";
-    let mut forged = assertion(production, admin, 120);
-    let changed = if forged.ends_with("AA") { "BB" } else { "AA" };
-    forged.replace_range(forged.len() - 40..forged.len() - 38, changed);
-    for (assertion, expected) in [
-        (assertion(production, admin, 120), None),
-        (assertion(&served.simulator.address, admin, 120), None),
-        (forged, Some("invalid assertion")),
-        (assertion("https://test.salesforce.com", admin, 120), Some("audience is invalid")),
-        (assertion(production, admin, 600), Some("expiration is too far in the future")),
-        (assertion(production, admin, -10), Some("token expired")),
-        (assertion(production, "nobody@acme.example", 120), Some("user hasn't approved this consumer")),
+    let (production, admin) = ("https://login.salesforce.com", "admin@acme.example");
+    let own = served.simulator.address.clone();
+    let mut quoted = claims(production, admin, 120);
+    quoted["exp"] = quoted["exp"].to_string().into();
+    for assertion in [
+        assertion(production, admin, 120),
+        assertion(&format!("{production}/"), admin, 179),
+        assertion(&own, "ADMIN@acme.example", 120),
+        assertion(&format!("{own}/services/oauth2/token"), admin, 120),
+        sign(&quoted),
     ] {
-        let form = [
-            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
-            ("assertion", assertion.as_str()),
-        ];
-        let (status, answer) = served.oauth(&form).await;
-        assert_eq!(answer["error_description"].as_str(), expected, "{answer}");
-        assert_eq!(status, if expected.is_some() { 400 } else { 200 });
-        assert_eq!(answer["error"].as_str(), expected.map(|_| "invalid_grant"));
+        let (status, answer) = served.oauth(&[("grant_type", GRANT), ("assertion", &assertion)]).await;
+        assert_eq!(status, 200, "{answer}");
+        assert!(answer.get("refresh_token").is_none(), "whoever has the key mints another token");
+        let token = answer["access_token"].as_str().unwrap();
+        let url = answer["id"].as_str().unwrap();
+        let answer = served.client.get(url).bearer_auth(token).send().await.unwrap();
+        assert_eq!(answer.json::<Value>().await.unwrap()["username"], admin);
     }
 }
 
@@ -103,17 +73,69 @@ async fn refuses_04_assertions_that_are_wrong_and_takes_right_ones() {
 async fn refresh_tokens_stay_or_rotate() {
     let served = serve().await;
     for (app, stays) in [("app", true), ("rotating", false)] {
-        let with = |kind, name, value| {
-            [("grant_type", kind), ("client_id", app), ("client_secret", "app-secret"), (name, value)]
-        };
-        let mut form = with("password", "username", "admin@acme.example").to_vec();
-        form.push(("password", "secret"));
-        let refresh = served.oauth(&form).await.1["refresh_token"].as_str().unwrap().to_owned();
-        let (status, answer) = served.oauth(&with("refresh_token", "refresh_token", &refresh)).await;
+        let refresh = served.simulator.refresh_token(app, "admin@acme.example").unwrap();
+        let with = |token: &str| served_form(app, token);
+        let (status, answer) = served.oauth(&pairs(&with(&refresh))).await;
         assert_eq!((status, answer.get("refresh_token").is_none()), (200, stays));
-        let (status, answer) = served.oauth(&with("refresh_token", "refresh_token", &refresh)).await;
+        let next = answer["refresh_token"].as_str().unwrap_or(&refresh).to_owned();
+        let (status, answer) = served.oauth(&pairs(&with(&refresh))).await;
         assert_eq!(status, if stays { 200 } else { 400 }, "{answer}");
+        if !stays {
+            assert_eq!(answer["error_description"], "expired access/refresh token");
+        }
+        let (status, answer) = served.oauth(&pairs(&with(&next))).await;
+        assert_eq!(status, 200, "the new one goes on: {answer}");
+        assert_eq!(served.oauth(&pairs(&served_form("none", &refresh))).await.0, 400, "another app's");
     }
+}
+
+#[tokio::test]
+async fn a_rotated_token_that_comes_back_may_end_all() {
+    let org = ORG.replace("rotateRefreshTokens: true", "rotateRefreshTokens: true, revokeOnReuse: true");
+    let served = serve_with(&[("org.yaml", &org)], &[]).await;
+    let first = served.simulator.refresh_token("rotating", "admin@acme.example").unwrap();
+    let answer = served.oauth(&pairs(&served_form("rotating", &first))).await.1;
+    let (token, second) =
+        (answer["access_token"].as_str().unwrap(), answer["refresh_token"].as_str().unwrap());
+    assert_eq!(served.oauth(&pairs(&served_form("rotating", &first))).await.0, 400);
+    let limits = served.send(reqwest::Method::GET, token, &format!("{V}/limits"), None).await;
+    refused(limits, 401, "INVALID_SESSION_ID").await;
+    assert_eq!(served.oauth(&pairs(&served_form("rotating", second))).await.0, 400);
+}
+
+fn served_form(app: &str, refresh: &str) -> Vec<(String, String)> {
+    [
+        ("grant_type", "refresh_token"),
+        ("client_id", app),
+        ("client_secret", "app-secret"),
+        ("refresh_token", refresh),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+fn pairs(form: &[(String, String)]) -> Vec<(&str, &str)> {
+    form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+#[tokio::test]
+async fn user_name_and_password_give_no_refresh_token() {
+    let served = serve().await;
+    let form = [
+        ("grant_type", "password"),
+        ("client_id", "app"),
+        ("client_secret", "app-secret"),
+        ("username", "Admin@Acme.example"),
+        ("password", "secretTOKEN"),
+    ];
+    let (status, answer) = served.oauth(&form).await;
+    assert_eq!((status, answer.get("refresh_token")), (200, None));
+    let mut keys: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    // those of the recorded answers are id, issued_at, instance_url, signature and access_token
+    let expected = ["access_token", "id", "instance_url", "issued_at", "scope", "signature", "token_type"];
+    assert_eq!(keys, expected);
+    assert!(answer["issued_at"].as_str().is_some_and(|at| at.parse::<u64>().is_ok()), "a number in quotes");
 }
 
 #[tokio::test]
@@ -136,8 +158,39 @@ async fn soap_login() {
     assert_eq!((status, limits.status().as_u16()), (200, 200));
     let (status, text) = login("59.0", "wrong").await;
     assert!(status == 500 && text.contains("<sf:exceptionCode>INVALID_LOGIN<"), "{text}");
-    let (status, text) = login("65.0", "secret").await;
-    assert!(status == 500 && text.contains("UNSUPPORTED_API_VERSION"), "{text}");
+    assert!(text.contains("INVALID_LOGIN: Invalid username, password, security token; or user locked out."));
+    for (version, code) in
+        [("65.0", "INVALID_OPERATION"), ("30.0", "UNSUPPORTED_API_VERSION"), ("x", "UNSUPPORTED_API_VERSION")]
+    {
+        let (status, text) = login(version, "secret").await;
+        assert!(status == 500 && text.contains(&format!("<faultcode>sf:{code}</faultcode>")), "{text}");
+    }
+    let call = async |operation: &str| {
+        let body = format!(
+            "<e:Envelope><e:Header><SessionHeader><sessionId>{session}</sessionId></SessionHeader></e:Header><e:Body><{operation} xmlns='urn:partner.soap.sforce.com'/></e:Body></e:Envelope>"
+        );
+        let url = format!("{}/services/Soap/u/59.0/00D", served.simulator.address);
+        let answer = served.client.post(url).body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, text) = call("getUserInfo").await;
+    assert!(status == 200 && text.contains("<userName>admin@acme.example</userName>"), "{text}");
+    assert_eq!(call("logout").await.0, 200);
+    let (status, text) = call("getUserInfo").await;
+    assert!(status == 500 && text.contains("<faultcode>sf:INVALID_SESSION_ID</faultcode>"), "{text}");
+}
+
+#[tokio::test]
+async fn soap_login_that_nobody_allowed() {
+    let served =
+        serve_with(&[("org.yaml", &ORG.replace("name: Acme", "name: Acme\nsoapLogin: false"))], &[]).await;
+    let body = "<e:Envelope><e:Body><login><username>admin@acme.example</username><password>secret</password></login></e:Body></e:Envelope>";
+    let url = format!("{}/services/Soap/u/59.0", served.simulator.address);
+    let text = served.client.post(url).body(body).send().await.unwrap().text().await.unwrap();
+    assert!(
+        text.contains("INVALID_OPERATION: SOAP API login() is disabled by default in this org."),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -156,29 +209,131 @@ async fn https_with_an_authority_of_its_own() {
     assert!(client().tls_certs_only([]).build().unwrap().get(&url).send().await.is_err());
 }
 
+/// Two orgs, a production one and its sandbox, that know the same app.
+async fn two_orgs() -> (Simulator, [tempfile::TempDir; 2]) {
+    let bravo = ORG
+        .replace("name: Acme", "name: Bravo\ntype: Sandbox\nmyDomain: bravo--uat")
+        .replace("noapi@acme.example", "only@bravo.example");
+    let directories = [directory(&[]), directory(&[("org.yaml", &bravo)])];
+    let orgs = directories.iter().map(|directory| directory.path().into()).collect();
+    let simulator = Simulator::start(StartOptions { orgs, ..StartOptions::default() }).await.unwrap();
+    (simulator, directories)
+}
+
+const CREDENTIALS: [(&str, &str); 3] =
+    [("grant_type", "client_credentials"), ("client_id", "app"), ("client_secret", "app-secret")];
+
 #[tokio::test]
 async fn several_orgs_each_with_its_path_and_tokens() {
-    let (one, two) = (directory(&[]), directory(&[("org.yaml", &ORG.replace("name: Acme", "name: Bravo"))]));
-    let options =
-        StartOptions { orgs: vec![one.path().into(), two.path().into()], ..StartOptions::default() };
-    let simulator = Simulator::start(options).await.unwrap();
+    let (simulator, _directories) = two_orgs().await;
     let client = client().build().unwrap();
+    let mut tokens = Vec::new();
     for org in &simulator.orgs {
         let url = format!("{}/services/oauth2/token", org.login_url);
-        let form =
-            [("grant_type", "client_credentials"), ("client_id", "app"), ("client_secret", "app-secret")];
-        let answer: Value = client.post(url).form(&form).send().await.unwrap().json().await.unwrap();
-        let token = answer["access_token"].as_str().unwrap();
+        let answer: Value = client.post(url).form(&CREDENTIALS).send().await.unwrap().json().await.unwrap();
+        let token = answer["access_token"].as_str().unwrap().to_owned();
         let url = format!(
             "{}{V}/query?q=SELECT+Id,Name+FROM+Organization",
             answer["instance_url"].as_str().unwrap()
         );
-        let rows: Value = client.get(url).bearer_auth(token).send().await.unwrap().json().await.unwrap();
+        let rows: Value = client.get(url).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
         assert_eq!(
             (&rows["records"][0]["Id"], &rows["records"][0]["Name"]),
             (&json!(org.id), &json!(org.name))
         );
+        tokens.push(token);
     }
+    for (at, org) in simulator.orgs.iter().enumerate() {
+        let path = format!("{}/o/{}{V}/limits", simulator.address, org.id);
+        let own = client.get(&path).bearer_auth(&tokens[at]).send().await.unwrap();
+        assert_eq!(own.status(), 200);
+        let other = client.get(&path).bearer_auth(&tokens[1 - at]).send().await.unwrap();
+        refused(other, 401, "INVALID_SESSION_ID").await;
+        let url = format!("{}/id/{}/0055g0000000001AAA", simulator.address, org.id);
+        let answer = client.get(url).bearer_auth(&tokens[1 - at]).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (403, "Wrong_Org"));
+    }
+    // a user whom only one org knows is found without the path
+    let form = [
+        ("grant_type", "password"),
+        ("client_id", "app"),
+        ("client_secret", "app-secret"),
+        ("username", "only@bravo.example"),
+        ("password", "secret"),
+    ];
+    let url = format!("{}/services/oauth2/token", simulator.address);
+    let answer: Value = client.post(url).form(&form).send().await.unwrap().json().await.unwrap();
+    assert!(answer["id"].as_str().unwrap().contains(&simulator.orgs[1].id), "{answer}");
+}
+
+#[tokio::test]
+async fn the_hosts_of_salesforce() {
+    let (simulator, _directories) = two_orgs().await;
+    let address = simulator.address.trim_start_matches("http://").parse().unwrap();
+    let mut client = client();
+    let hosts = ["login", "test", "acme.my", "bravo--uat.sandbox.my", "nobody.my"];
+    for host in hosts {
+        client = client.resolve(&format!("{host}.salesforce.com"), address);
+    }
+    let client = client.build().unwrap();
+    let port = simulator.address.rsplit(':').next().unwrap();
+    let sign_in = async |host: &str, form: &[(&str, &str)]| {
+        let url = format!("http://{host}.salesforce.com:{port}/services/oauth2/token");
+        client.post(url).form(form).send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    for (host, number) in [("acme.my", 0), ("bravo--uat.sandbox.my", 1)] {
+        let answer = sign_in(host, &CREDENTIALS).await;
+        assert_eq!(answer["instance_url"], format!("http://{host}.salesforce.com:{port}"));
+        let token = answer["access_token"].as_str().unwrap();
+        for (other, status) in [("acme.my", 200), ("bravo--uat.sandbox.my", 401)] {
+            let url = format!("http://{other}.salesforce.com:{port}{V}/limits");
+            let found = client.get(url).bearer_auth(token).send().await.unwrap().status();
+            assert_eq!(found == 200, (status == 200) == (number == 0), "{other}");
+        }
+    }
+    for host in ["login", "test"] {
+        let answer = sign_in(host, &CREDENTIALS).await;
+        assert_eq!(answer["error_description"], "request not supported on this domain");
+    }
+    let form = [
+        ("grant_type", "password"),
+        ("client_id", "app"),
+        ("client_secret", "app-secret"),
+        ("username", "blind@acme.example"),
+        ("password", "secret"),
+    ];
+    for (host, own) in [("login", "acme.my"), ("test", "bravo--uat.sandbox.my")] {
+        let answer = sign_in(host, &form).await;
+        assert_eq!(answer["instance_url"], format!("http://{own}.salesforce.com:{port}"), "{answer}");
+    }
+    assert_eq!(sign_in("nobody.my", &CREDENTIALS).await["error"], "invalid_client_id");
+}
+
+#[tokio::test]
+async fn who_am_i() {
+    let served = serve().await;
+    let answer = served.get("/services/oauth2/userinfo").await;
+    let info: Value = answer.json().await.unwrap();
+    assert_eq!(
+        (info["preferred_username"].as_str(), info["user_type"].as_str()),
+        (Some("admin@acme.example"), Some("STANDARD"))
+    );
+    let rest = info["urls"]["rest"].as_str().unwrap();
+    assert_eq!(rest, format!("{}/services/data/v{{version}}/", served.simulator.address));
+    let id = info["sub"].as_str().unwrap();
+    let identity = async |url: &str| {
+        let answer = served.client.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, text) = identity(&format!("{id}?version=latest&oauth_token={}", served.token)).await;
+    assert!(status == 200 && text.contains("/services/data/v67.0/"), "{text}");
+    assert_eq!(identity(id).await, (403, "Missing_OAuth_Token".to_owned()));
+    assert_eq!(identity(&format!("{id}?oauth_token=x")).await, (403, "Bad_OAuth_Token".to_owned()));
+    let unknown =
+        format!("{}000000000000001?oauth_token={}", id.trim_end_matches(|c| c != '/'), served.token);
+    assert_eq!(identity(&unknown).await, (404, "Bad_Id".to_owned()));
+    let log = served.get("/_simulator/requests").await.text().await.unwrap();
+    assert!(!log.contains(&served.token), "nor does the log tell a token that came as a parameter");
 }
 
 #[tokio::test]

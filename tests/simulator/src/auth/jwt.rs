@@ -15,7 +15,22 @@ pub(super) struct Claims {
     #[serde(alias = "prn")]
     pub(super) sub: String,
     pub(super) aud: String,
+    #[serde(deserialize_with = "seconds")]
     pub(super) exp: i64,
+}
+
+/// A number, or one in quotes as in Salesforce's own sample.
+fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(i64),
+        Text(String),
+    }
+    match Either::deserialize(from)? {
+        Either::Number(number) => Ok(number),
+        Either::Text(text) => text.parse().map_err(serde::de::Error::custom),
+    }
 }
 
 /// An assertion whose signature was not looked at yet.

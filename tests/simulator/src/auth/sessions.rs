@@ -1,97 +1,176 @@
-//! Access tokens, each the session of one user in one org, and refresh tokens.
+//! Sessions: each access token is one of a user in an org. They end by age, by revocation, or by an administrator.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
+use serde_json::{Value as Json, json};
+
+use super::device::Devices;
+use super::grants::{Family, Grants};
+use crate::clock::Clock;
+use crate::server::OrgState;
+use crate::value::calendar::rest_datetime;
 
 /// Letters of a token; 64, so that a random byte picks evenly.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
 
-/// Who calls: an org and one of its users, by their numbers.
+/// Who calls: an org, one of its users, and one of its connected apps (none for SOAP login), by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) org: usize,
     pub(crate) user: usize,
-}
-
-/// What a refresh token stands for.
-#[derive(Clone, Debug)]
-pub(crate) struct Grant {
-    pub(crate) caller: Caller,
-    pub(crate) client_id: String,
+    pub(crate) app: Option<usize>,
 }
 
 #[derive(Debug)]
 struct Session {
+    /// What an administrator sees of it instead of the token.
+    number: u64,
     caller: Caller,
-    life: Duration,
-    used: Instant,
+    /// The refresh token's family that it came of, and ends with.
+    family: Option<Family>,
+    life_ms: i64,
+    opened_ms: i64,
+    used_ms: i64,
 }
 
-/// All sessions of all orgs.
-#[derive(Debug, Default)]
+impl Session {
+    fn ended(&self, now: i64) -> bool {
+        now - self.used_ms >= self.life_ms
+    }
+}
+
+/// All sessions of all orgs, with what else was given out.
+#[derive(Debug)]
 pub(crate) struct Sessions {
-    live: Mutex<HashMap<String, Session>>,
-    refresh: Mutex<HashMap<String, Grant>>,
+    clock: Arc<Clock>,
+    live: Mutex<Live>,
+    pub(super) grants: Grants,
+    pub(super) devices: Devices,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    opened: u64,
+    by_token: HashMap<String, Session>,
 }
 
 impl Sessions {
+    /// Nobody is signed in.
+    pub(crate) fn new(clock: Arc<Clock>) -> Self {
+        let (grants, devices) = (Grants::new(clock.clone()), Devices::new(clock.clone()));
+        Self { clock, live: Mutex::default(), grants, devices }
+    }
+
     /// Opens a session; the answer is its token.
-    pub(crate) fn open(&self, caller: Caller, org_id: &str, life: Duration) -> String {
-        let short = org_id.get(..15).unwrap_or(org_id);
-        let token = format!("{short}!{}", random(96));
-        let session = Session { caller, life, used: Instant::now() };
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), session);
+    pub(crate) fn open(&self, org: &OrgState, caller: Caller, family: Option<Family>) -> String {
+        self.open_for(org.org.id(), org.org.settings.session_ms(), caller, family)
+    }
+
+    fn open_for(&self, org_id: &str, life_ms: i64, caller: Caller, family: Option<Family>) -> String {
+        let token = format!("{}!AQ{}", org_id.get(..15).unwrap_or(org_id), random(94));
+        let now = self.clock.now_ms();
+        self.with(|live| {
+            live.opened += 1;
+            let number = live.opened;
+            let session = Session { number, caller, family, life_ms, opened_ms: now, used_ms: now };
+            live.by_token.insert(token.clone(), session);
+        });
         token
     }
 
-    /// Whose session it is, if it lives; a use makes it live on.
+    /// Whose session it is, if it lives. A use makes it live on, but only in the second half of its life: before, the
+    /// time of the last use is not written down (help page "Session Settings").
     pub(crate) fn caller(&self, token: &str) -> Option<Caller> {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = live.get_mut(token)?;
-        if session.used.elapsed() >= session.life {
-            live.remove(token);
-            return None;
-        }
-        session.used = Instant::now();
-        Some(session.caller)
+        let now = self.clock.now_ms();
+        self.with(|live| {
+            let session = live.by_token.get_mut(token)?;
+            if session.ended(now) {
+                live.by_token.remove(token);
+                return None;
+            }
+            if now - session.used_ms >= session.life_ms / 2 {
+                session.used_ms = now;
+            }
+            Some(session.caller)
+        })
     }
 
-    /// Ends every session of an org, as an administrator can.
+    /// Ends every session, as administrators can.
     pub(crate) fn end_all(&self) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.end(|_, _| true);
     }
 
-    /// Who is signed in: how many sessions live.
+    /// Ends the sessions of one user; how many there were.
+    pub(crate) fn end_user(&self, org: usize, user: usize) -> usize {
+        self.end(|_, caller| (caller.org, caller.user) == (org, user))
+    }
+
+    /// Ends one session by its number; whether there was one.
+    pub(crate) fn end_number(&self, number: u64) -> bool {
+        self.end(|known, _| known == number) > 0
+    }
+
+    fn end(&self, ends: impl Fn(u64, Caller) -> bool) -> usize {
+        self.with(|live| {
+            let before = live.by_token.len();
+            live.by_token.retain(|_, session| !ends(session.number, session.caller));
+            before - live.by_token.len()
+        })
+    }
+
+    /// How many sessions live.
     pub(crate) fn count(&self) -> usize {
-        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.values().filter(|session| session.used.elapsed() < session.life).count()
+        let now = self.clock.now_ms();
+        self.with(|live| live.by_token.values().filter(|session| !session.ended(now)).count())
     }
 
-    /// Gives out a refresh token.
-    pub(crate) fn grant(&self, grant: Grant) -> String {
-        let token = format!("5Aep861{}", random(80));
-        self.refresh.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), grant);
-        token
-    }
-
-    /// What a refresh token stands for.
-    pub(crate) fn granted(&self, token: &str) -> Option<Grant> {
-        self.refresh.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
-    }
-
-    /// Revokes an access or a refresh token; whether there was one.
+    /// Revokes an access token, or a refresh token with all access tokens that came of it.
     pub(crate) fn revoke(&self, token: &str) -> bool {
-        let session = self.live.lock().unwrap_or_else(PoisonError::into_inner).remove(token).is_some();
-        let grant = self.refresh.lock().unwrap_or_else(PoisonError::into_inner).remove(token).is_some();
-        session || grant
+        if self.with(|live| live.by_token.remove(token)).is_some() {
+            return true;
+        }
+        let Some(family) = self.grants.family(token) else { return false };
+        self.end_family(family);
+        true
+    }
+
+    /// Ends all that came of one approval: refresh tokens and access tokens.
+    pub(crate) fn end_family(&self, family: Family) {
+        self.grants.end(family);
+        self.with(|live| live.by_token.retain(|_, session| session.family != Some(family)));
+    }
+
+    /// Who is signed in, for an administrator's eyes: no tokens.
+    pub(crate) fn to_json(&self, orgs: &[Arc<OrgState>]) -> Json {
+        let now = self.clock.now_ms();
+        let entry = |session: &Session| {
+            let org = orgs.get(session.caller.org)?;
+            let app = session.caller.app.and_then(|app| org.org.settings.connected_apps.get(app));
+            Some(json!({
+                "id": session.number,
+                "org": org.org.id(),
+                "user": org.users.get(session.caller.user)?.username,
+                "app": app.map(|app| app.label()),
+                "opened": rest_datetime(session.opened_ms),
+                "secondsLeft": (session.used_ms + session.life_ms - now) / 1_000,
+            }))
+        };
+        self.with(|live| {
+            let mut sessions: Vec<&Session> = live.by_token.values().filter(|s| !s.ended(now)).collect();
+            sessions.sort_unstable_by_key(|session| session.number);
+            sessions.into_iter().filter_map(entry).collect()
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Live) -> T) -> T {
+        work(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// Random letters.
-fn random(length: usize) -> String {
+pub(super) fn random(length: usize) -> String {
     let mut bytes = vec![0_u8; length];
     // without randomness a token would be guessable, which on a simulator is no harm
     let _ = SystemRandom::new().fill(&mut bytes);
@@ -100,19 +179,38 @@ fn random(length: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    const CALLER: Caller = Caller { org: 0, user: 0 };
+    const CALLER: Caller = Caller { org: 0, user: 0, app: None };
+    const ORG: &str = "00D5g0000000001AAA";
 
     #[test]
     fn sessions_end_by_age_and_by_revocation() {
-        let sessions = Sessions::default();
-        let dead = sessions.open(CALLER, "00D5g0000000001AAA", Duration::ZERO);
+        let clock = Arc::new(Clock::default());
+        let sessions = Sessions::new(clock.clone());
+        let dead = sessions.open_for(ORG, 0, CALLER, None);
         assert_eq!(sessions.caller(&dead), None);
-        let live = sessions.open(CALLER, "00D5g0000000001AAA", Duration::from_mins(1));
+        let live = sessions.open_for(ORG, 60_000, CALLER, None);
         assert_eq!(sessions.caller(&live), Some(CALLER));
         assert!(live.starts_with("00D5g0000000001!"));
         assert!(sessions.revoke(&live) && !sessions.revoke(&live));
         assert_eq!(sessions.caller(&live), None);
+    }
+
+    #[test]
+    fn a_use_in_the_second_half_makes_it_live_on() {
+        let clock = Arc::new(Clock::default());
+        let sessions = Sessions::new(clock.clone());
+        let [early, late] = [(); 2].map(|()| sessions.open_for(ORG, 600_000, CALLER, None));
+        clock.advance(Duration::from_mins(4));
+        assert!(sessions.caller(&early).is_some());
+        clock.advance(Duration::from_mins(4));
+        assert!(sessions.caller(&late).is_some());
+        clock.advance(Duration::from_mins(3));
+        assert_eq!((sessions.caller(&early), sessions.caller(&late)), (None, Some(CALLER)));
+        clock.advance(Duration::from_mins(10));
+        assert_eq!((sessions.caller(&late), sessions.count()), (None, 0));
     }
 }

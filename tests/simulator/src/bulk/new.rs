@@ -52,7 +52,7 @@ pub(super) fn create(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
     let plan = Plan::new(schema, &call.view, &query)?;
     refused::by_plan(&plan)?;
     check_needs(plan.described(), &query)?;
-    if !call.org.bulk_jobs.take() {
+    if !call.org.limits.bulk_jobs.take() {
         return Err(ApiError::bad("LIMIT_EXCEEDED", "Max bulk v2 query jobs per day exceeded"));
     }
     let job = call.org.jobs.add(NewJob {

@@ -48,7 +48,11 @@ pub(super) fn visibility(wish: &Wish<'_>, user: &str, hide: bool) -> Result<Answ
             };
             for (set, names) in [(&mut hidden.fields, fields), (&mut hidden.objects, objects)] {
                 for name in names {
-                    if hide { set.insert(name) } else { set.remove(&name) };
+                    if hide {
+                        set.insert(name)
+                    } else {
+                        set.remove(&name)
+                    };
                 }
             }
             Ok(())
@@ -88,11 +92,16 @@ pub(super) fn overview(wish: &Wish<'_>) -> Json {
         .map(|(number, object)| {
             let table = database.table(number);
             let (live, all) = (table.count(false), table.count(true));
-            (object.name.clone(), json!({"records": live, "deleted": all - live, "fields": object.fields.len()}))
+            (
+                object.name.clone(),
+                json!({"records": live, "deleted": all - live, "fields": object.fields.len()}),
+            )
         })
         .collect();
-    let users: Vec<Json> = settings
+    let users: Vec<Json> = wish
+        .org
         .users
+        .all()
         .iter()
         .zip(hidden.iter())
         .map(|(user, hidden)| {
@@ -106,7 +115,7 @@ pub(super) fn overview(wish: &Wish<'_>) -> Json {
         "id": wish.org.org.id(),
         "name": settings.name,
         "edition": settings.edition,
-        "apiRequests": wish.org.requests.told(),
+        "apiRequests": wish.org.limits.requests.told(),
         "bulkJobs": wish.org.jobs.count(),
         "objects": objects,
         "users": users,

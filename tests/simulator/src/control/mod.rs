@@ -7,28 +7,28 @@ mod records;
 mod rows;
 mod wish;
 
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::json;
 
+use crate::auth::{self, Place};
 use crate::server::{OrgState, State};
 use crate::store::World;
 use crate::web::{Answer, ApiError, Request};
 use wish::Wish;
 
 /// Answers below `/_simulator`.
-pub(crate) fn answer(state: &State, request: &Request, rest: &[&str]) -> Answer {
+pub(crate) fn answer(state: &State, request: &Request, place: Place, rest: &[&str]) -> Answer {
     if foreign(request) {
         let message = "a page of another site may not change the simulator";
         return ApiError::forbidden("FORBIDDEN", message).answer();
+    }
+    if let Some(answer) = auth::control(state, request, place, rest) {
+        return answer;
     }
     match rest {
         ["requests"] if request.method == Method::GET => Answer::ok(&state.log.to_json()),
         ["requests", "counts"] if request.method == Method::GET => {
             Answer::ok(&calls::to_json(&calls::by_resource(&state.log, None)))
-        }
-        ["sessions", "end"] if request.method == Method::POST => {
-            state.sessions.end_all();
-            Answer::empty(StatusCode::NO_CONTENT)
         }
         ["orgs", id, rest @ ..] => {
             let org = find(state, id);
@@ -83,7 +83,7 @@ fn overview(org: &OrgState) -> serde_json::Value {
     json!({
         "id": org.org.id(),
         "name": org.org.settings.name,
-        "apiRequests": org.requests.told(),
+        "apiRequests": org.limits.requests.told(),
         "bulkJobs": org.jobs.count(),
         "rows": counts,
     })

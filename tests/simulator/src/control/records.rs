@@ -43,7 +43,9 @@ pub(super) fn answer(wish: &Wish<'_>, rest: &[&str]) -> Result<Answer, ApiError>
         [text] => {
             let id = id(text)?;
             match *method {
-                Method::GET => rows::one(&world, id).map(|row| Answer::ok(&row)).ok_or_else(ApiError::not_found),
+                Method::GET => {
+                    rows::one(&world, id).map(|row| Answer::ok(&row)).ok_or_else(ApiError::not_found)
+                }
                 Method::PATCH => {
                     let fields: Map<String, Json> = wish.body()?;
                     Ok(empty(change(wish, |transaction| update(transaction, id, &fields))))
@@ -155,7 +157,8 @@ fn insert(wish: &Wish<'_>, object: usize) -> Result<Answer, ApiError> {
     });
     Ok(match inserted {
         Ok(ids) => {
-            let ids: Vec<Json> = ids.iter().map(|id| json!({"id": id.to_string(), "success": true, "errors": []})).collect();
+            let ids: Vec<Json> =
+                ids.iter().map(|id| json!({"id": id.to_string(), "success": true, "errors": []})).collect();
             let body = ids.first().filter(|_| single).cloned().unwrap_or(Json::Array(ids));
             Answer::json(StatusCode::CREATED, &body)
         }

@@ -9,6 +9,7 @@ mod settings;
 mod site;
 #[cfg(test)]
 pub(crate) mod tests;
+mod users;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use error::LoadError;
 pub use settings::{ApiVersions, ConnectedApp, Flow, Limits, OrgType, Settings, User};
 pub use site::Site;
+pub(crate) use users::{Change, Users};
 
 use crate::schema::{FieldType, Schema, View};
 use crate::store::generator::Pool;
@@ -84,6 +86,7 @@ impl Org {
 
 /// Holds the settings against the schema and each other, and makes paths absolute.
 fn check(settings: &mut Settings, schema: &Schema, directory: &Path) -> Result<(), String> {
+    settings.check()?;
     if settings.users.is_empty() {
         return Err("users: an org needs at least one user".to_owned());
     }

@@ -7,9 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::error::{LoadError, files, read};
 use crate::schema::full::{child_relationship, complete_field, describe_field, describe_object};
-use crate::schema::short::{
-    NameField, ShortField, ShortObject, ShortSchema, check_field, standard_prefix,
-};
+use crate::schema::short::{NameField, ShortField, ShortObject, ShortSchema, check_field, standard_prefix};
 use crate::schema::{Object, Schema};
 
 const BUILT_IN: &str = include_str!("../schema/builtin.yaml");

@@ -3,9 +3,9 @@
 
 use serde_json::Value as Json;
 
-use super::settings::{OrgType, Settings};
+use super::settings::{OrgType, Settings, User};
 use crate::schema::{Object, Schema};
-use crate::store::{Row, Table};
+use crate::store::{Row, RowRef, Table, World};
 use crate::value::{Id, Value};
 
 /// When the org was set up: 2020-01-01T00:00:00Z. Rows that come with it are as old.
@@ -71,11 +71,7 @@ pub(super) fn add(settings: &mut Settings, schema: &Schema, tables: &mut [Table]
             ("EmailEncodingKey", text("UTF-8")),
         ];
         put("User", id, &cells);
-        let permissions: Vec<(String, Option<Value>)> = permission_fields(schema)
-            .map(|field| (field.to_owned(), Some(Value::Bool(user.may(&field["Permissions".len()..])))))
-            .collect();
-        let mut cells: Vec<(&str, Option<Value>)> =
-            permissions.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let mut cells = permissions(schema, user);
         cells.push(("LastCacheUpdate", Some(Value::DateTime(SET_UP))));
         put("UserPermissionAccess", access_id(n), &cells);
     }
@@ -90,6 +86,42 @@ pub(super) fn add(settings: &mut Settings, schema: &Schema, tables: &mut [Table]
             put("RecordType", id, &cells);
         }
     }
+}
+
+/// The cells of `UserPermissionAccess` that tell what a user may do.
+fn permissions<'a>(schema: &'a Schema, user: &User) -> Vec<(&'a str, Option<Value>)> {
+    let cell = |field: &'a str| (field, Some(Value::Bool(user.may(&field["Permissions".len()..]))));
+    permission_fields(schema).map(cell).collect()
+}
+
+/// Writes into the rows of the n-th user what was changed of it at a time, in milliseconds since 1970.
+pub(super) fn show_change(world: &mut World, n: usize, user: &User, now_ms: i64) {
+    let now = Some(Value::DateTime(now_ms));
+    let schema = world.schema.clone();
+    if let Some(id) = user.id.as_deref().and_then(Id::parse) {
+        let cells = [
+            ("IsActive", Some(Value::Bool(user.active))),
+            ("LastModifiedDate", now.clone()),
+            ("SystemModstamp", now.clone()),
+        ];
+        set_cells(world, "User", id, &cells);
+    }
+    let mut cells = permissions(&schema, user);
+    cells.push(("LastCacheUpdate", now));
+    set_cells(world, "UserPermissionAccess", access_id(n), &cells);
+}
+
+fn set_cells(world: &mut World, object: &str, id: Id, cells: &[(&str, Option<Value>)]) {
+    let Some(number) = world.schema.find(object) else { return };
+    let Some(RowRef::Stored(row)) = world.database.find(number, id) else { return };
+    let mut row = row.clone();
+    let described = world.schema.object(number);
+    for (name, value) in cells {
+        if let Some(field) = described.find(name) {
+            row.set(field, value.clone());
+        }
+    }
+    world.database.table_mut(number).put(row);
 }
 
 /// The row of `UserPermissionAccess` of the n-th user.

@@ -28,9 +28,15 @@ pub struct Settings {
     /// What it allows in a day.
     #[serde(default)]
     pub limits: Limits,
-    /// How long a session lives without use.
+    /// How long a session lives without use, in minutes; a part of one is allowed.
     #[serde(default = "two_hours")]
-    pub session_minutes: u64,
+    pub session_minutes: f64,
+    /// The first label of its own host (`acme`, or `acme--uat` for a sandbox); made from the name otherwise.
+    #[serde(default)]
+    pub my_domain: Option<String>,
+    /// Whether SOAP `login()` works; in orgs made since Winter '26 an administrator must allow it first.
+    #[serde(default = "yes")]
+    pub soap_login: bool,
     /// Users.
     pub users: Vec<User>,
     /// Connected apps.
@@ -42,6 +48,56 @@ pub struct Settings {
     /// File of rules that fire; later.
     #[serde(default)]
     pub automation: Option<PathBuf>,
+}
+
+impl Settings {
+    /// How long a session lives without use, in milliseconds.
+    pub(crate) fn session_ms(&self) -> i64 {
+        (self.session_minutes * 60_000.0) as i64
+    }
+
+    /// The first label of the org's own host.
+    pub(crate) fn my_domain(&self) -> String {
+        if let Some(given) = &self.my_domain {
+            return given.to_ascii_lowercase();
+        }
+        let letters =
+            self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+        let label = letters
+            .collect::<String>()
+            .split('-')
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("-");
+        match self.r#type {
+            OrgType::Production => label,
+            OrgType::Sandbox => format!("{label}--sandbox"),
+        }
+    }
+
+    /// What is wrong with it, as far as it can be seen without schema and directory.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if !self.session_minutes.is_finite() || self.session_minutes < 0.0 {
+            return Err(format!("sessionMinutes: {} is not a time", self.session_minutes));
+        }
+        if !self.limits.long_call_seconds.is_finite() || self.limits.long_call_seconds < 0.0 {
+            return Err(format!("limits, longCallSeconds: {} is not a time", self.limits.long_call_seconds));
+        }
+        let is_user = |name: &String| self.users.iter().any(|user| user.username.eq_ignore_ascii_case(name));
+        for (number, app) in self.connected_apps.iter().enumerate() {
+            let id = &app.client_id;
+            if self.connected_apps[..number].iter().any(|other| other.client_id == *id) {
+                return Err(format!("connectedApps: there are two of {id}; consumer keys are unique"));
+            }
+            if let Some(user) = app.approved_users.iter().flatten().find(|name| !is_user(name)) {
+                return Err(format!("connectedApps, {id}, approvedUsers: there is no user {user}"));
+            }
+            if let Some(url) = app.callback_urls.iter().find(|url| url::Url::parse(url).is_err()) {
+                return Err(format!("connectedApps, {id}, callbackUrls: `{url}` is not a URL"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Production or sandbox.
@@ -76,13 +132,33 @@ pub struct Limits {
     pub daily_api_requests: u64,
     /// Bulk 2.0 query jobs in 24 hours.
     pub daily_bulk_v2_query_jobs: u64,
+    /// Batches of Bulk 1.0 and of Bulk 2.0 ingest in 24 hours.
+    pub daily_bulk_api_batches: u64,
+    /// Megabytes of Bulk 2.0 query results in 24 hours.
+    #[serde(rename = "dailyBulkV2QueryFileStorageMB")]
+    pub daily_bulk_v2_query_file_storage_mb: u64,
     /// How many seconds `limits` is behind.
     pub lag_seconds: u64,
+    /// Calls beyond the allowance that are let through before calls are refused: it has been seen that an org was.
+    pub overrun: u64,
+    /// Long calls at the same time; without it what the edition has.
+    pub concurrent_long_calls: Option<usize>,
+    /// From when on a call is long.
+    pub long_call_seconds: f64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { daily_api_requests: 100_000, daily_bulk_v2_query_jobs: 10_000, lag_seconds: 0 }
+        Self {
+            daily_api_requests: 100_000,
+            daily_bulk_v2_query_jobs: 10_000,
+            daily_bulk_api_batches: 15_000,
+            daily_bulk_v2_query_file_storage_mb: 976_562,
+            lag_seconds: 0,
+            overrun: 0,
+            concurrent_long_calls: None,
+            long_call_seconds: 20.0,
+        }
     }
 }
 
@@ -143,12 +219,46 @@ pub struct ConnectedApp {
     /// User of client credentials.
     #[serde(default)]
     pub run_as: Option<String>,
+    /// Name, as the org's limits show it; the consumer key otherwise.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Where the web-server flow may lead back to; compared letter by letter.
+    #[serde(default)]
+    pub callback_urls: Vec<String>,
+    /// Scopes that the app may ask for.
+    #[serde(default = "scopes")]
+    pub scopes: Vec<String>,
+    /// Whether the web-server flow needs a code challenge.
+    #[serde(default)]
+    pub require_pkce: bool,
+    /// Whether web-server and refresh flow need the secret, if there is one.
+    #[serde(default = "yes")]
+    pub require_secret: bool,
+    /// Users whom an administrator approved; without it all are.
+    #[serde(default)]
+    pub approved_users: Option<Vec<String>>,
+    /// Whether users approve the app themselves, in the web-server flow, before any other flow works for them.
+    #[serde(default)]
+    pub self_authorize: bool,
+    /// Calls in 24 hours that the app is meant to make; only told, in `Sforce-Limit-Info`.
+    #[serde(default)]
+    pub api_quota: Option<u64>,
     /// Certificate (PEM) whose key signs JWTs; after loading the path is joined to the directory.
     #[serde(default)]
     pub certificate: Option<PathBuf>,
     /// Whether a refresh token dies when it is used.
     #[serde(default)]
     pub rotate_refresh_tokens: bool,
+    /// Whether a refresh token that comes back after its rotation ends all that came of the same sign-in.
+    #[serde(default)]
+    pub revoke_on_reuse: bool,
+}
+
+impl ConnectedApp {
+    /// The name that a person sees.
+    pub(crate) fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.client_id)
+    }
 }
 
 /// OAuth flows.
@@ -160,6 +270,7 @@ pub enum Flow {
     RefreshToken,
     Password,
     WebServer,
+    Device,
 }
 
 fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
@@ -174,8 +285,12 @@ fn standard_user() -> String {
     "Standard User".to_owned()
 }
 
-fn two_hours() -> u64 {
-    120
+fn scopes() -> Vec<String> {
+    ["api", "refresh_token", "id"].map(str::to_owned).to_vec()
+}
+
+fn two_hours() -> f64 {
+    120.0
 }
 
 fn yes() -> bool {

@@ -24,11 +24,11 @@ impl Site {
         self.settings.id.as_deref().unwrap_or_default()
     }
 
-    /// What a user, given by number, may see of a world.
-    pub fn view(&self, world: &World, number: usize) -> View {
+    /// What a user, given by number and as it is now, may see of a world.
+    pub fn view(&self, world: &World, number: usize, user: &User) -> View {
         let nothing = Hidden::default();
         let hidden = world.hidden.get(number).unwrap_or(&nothing);
-        view(&world.schema, &self.settings.users[number], Some(number), hidden)
+        view(&world.schema, user, Some(number), hidden)
     }
 }
 

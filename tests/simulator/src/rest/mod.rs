@@ -77,7 +77,7 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<A
     }
     match parts {
         [] => Ok(Answer::ok(&resources(call))),
-        ["limits"] => Ok(Answer::ok(&limits::answer(&call.org.requests, &call.org.bulk_jobs))),
+        ["limits"] => Ok(Answer::ok(&limits::answer(call.org, call.version))),
         ["limits", "recordCount"] => Ok(record_count(call)),
         ["sobjects"] => Ok(Answer::ok(&call.world.schema.describe_global(&call.view, call.version))),
         ["sobjects", object, rest @ ..] => sobjects::answer(call, object, rest),

@@ -80,7 +80,8 @@ pub struct Changed {
 impl Schema {
     /// The schema after a change at a time (milliseconds since 1970). The error says what is wrong with it.
     pub fn changed_by(&self, change: &SchemaChange, at: i64) -> Result<Changed, String> {
-        let mut draft = Draft { schema: self, describes: BTreeMap::new(), removed: None, names: HashMap::new() };
+        let mut draft =
+            Draft { schema: self, describes: BTreeMap::new(), removed: None, names: HashMap::new() };
         let mut retyped = None;
         match change {
             SchemaChange::AddObject { object, definition } => draft.add_object(object, definition)?,
@@ -127,7 +128,10 @@ impl Draft<'_> {
 
     fn fields(&mut self, object: &str) -> Result<&mut Vec<Json>, String> {
         let describe = self.describe(object)?;
-        describe.get_mut("fields").and_then(Json::as_array_mut).ok_or_else(|| format!("{object} has no fields"))
+        describe
+            .get_mut("fields")
+            .and_then(Json::as_array_mut)
+            .ok_or_else(|| format!("{object} has no fields"))
     }
 
     fn add_object(&mut self, name: &str, short: &ShortObject) -> Result<(), String> {
@@ -316,7 +320,8 @@ impl Draft<'_> {
         for name in touched {
             let (Some(new), Some(old)) = (schema.find(&name), self.schema.find(&name)) else { continue };
             let old = self.schema.object(old);
-            let old_field = |field: &super::Field| old.find(self.names.get(&field.name).unwrap_or(&field.name));
+            let old_field =
+                |field: &super::Field| old.find(self.names.get(&field.name).unwrap_or(&field.name));
             fields.insert(new, schema.object(new).fields.iter().map(old_field).collect());
         }
         Ok(Changed { schema, objects: old_objects, fields, retyped: None })

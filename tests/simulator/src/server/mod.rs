@@ -9,6 +9,7 @@ mod tls;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -113,6 +114,16 @@ impl Simulator {
     /// Ends every session, as an administrator can.
     pub fn end_sessions(&self) {
         self.state.sessions.end_all();
+    }
+
+    /// Puts the clock of sessions, codes and allowances ahead.
+    pub fn advance(&self, by: Duration) {
+        self.state.clock.advance(by);
+    }
+
+    /// A refresh token of the first org, as a user gets one who approves the app in a browser.
+    pub fn refresh_token(&self, client_id: &str, user: &str) -> Option<String> {
+        crate::auth::approve(&self.state, 0, client_id, user)
     }
 
     /// Ends every query cursor, as time does.

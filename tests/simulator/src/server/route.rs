@@ -7,8 +7,9 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
 use super::state::State;
-use crate::auth::{self, Caller};
+use crate::auth::{self, Caller, Place};
 use crate::control;
+use crate::limits::InFlight;
 use crate::log::{Counted, NewEntry, Sending};
 use crate::rest::{self, Call};
 use crate::web::{Answer, ApiError, Request, Response};
@@ -22,14 +23,16 @@ const LARGEST_BODY: usize = 64 * 1024 * 1024;
 struct Handled {
     resource: &'static str,
     org: Option<usize>,
-    /// Whether the answer tells of the allowance.
-    counted: bool,
+    /// Whom the answer tells of the allowance.
+    counted: Option<Caller>,
+    /// Ends when the last of the answer was sent.
+    in_flight: Option<InFlight>,
     answer: Answer,
 }
 
 impl Handled {
     fn new(resource: &'static str, org: Option<usize>, answer: Answer) -> Self {
-        Self { resource, org, counted: false, answer }
+        Self { resource, org, counted: None, in_flight: None, answer }
     }
 }
 
@@ -62,14 +65,16 @@ pub(super) async fn answer(state: Arc<State>, request: hyper::Request<Incoming>,
             }
         }
     };
-    let Handled { resource, org, counted, mut answer } = handled;
-    if let Some(org) = org.filter(|_| counted) {
-        answer = answer.with("sforce-limit-info", &state.orgs[org].requests.header());
+    let Handled { resource, org, counted, in_flight, mut answer } = handled;
+    if let Some(caller) = counted {
+        let org = &state.orgs[caller.org];
+        answer = answer.with("sforce-limit-info", &org.limits.header(&org.org.settings, caller));
     }
     let entry = NewEntry {
         method: parts.method.to_string(),
         path,
-        query: query.filter(|_| !resource.starts_with("Token")),
+        query: query
+            .filter(|_| !resource.starts_with("Token") && !matches!(resource, "UserInfo" | "Identity")),
         org: org.map(|org| state.orgs[org].org.id().to_owned()),
         resource,
         status: answer.status.as_u16(),
@@ -78,87 +83,86 @@ pub(super) async fn answer(state: Arc<State>, request: hyper::Request<Incoming>,
     let sending = Sending::new(&state.log, entry);
     let mut response = answer.finish(gzip).await;
     response.headers_mut().insert("vary", HeaderValue::from_static("Accept-Encoding"));
-    response.map(|body| Counted::new(body, sending).boxed_unsync())
+    response.map(|body| Counted::new(body, sending, in_flight).boxed_unsync())
 }
 
 async fn handle(state: &Arc<State>, request: Request) -> Handled {
-    let (at, path) = state.split_path(&request.path);
+    let (place, path) = Place::of(state, &request);
     let path = path.trim_matches('/').to_owned();
     let parts: Vec<&str> = path.split('/').collect();
-    let is_post = request.method == Method::POST;
+    let told =
+        |resource: &'static str, (org, answer): (Option<usize>, Answer)| Handled::new(resource, org, answer);
     match parts.as_slice() {
-        ["services", "oauth2", "token"] if is_post => {
-            let (org, answer) = auth::token(state, &request, at);
-            Handled::new("Token", org, answer)
+        ["services", "oauth2", "token"] => told("Token", auth::token(state, &request, place)),
+        ["services", "oauth2", "authorize"] => {
+            told("TokenAuthorize", auth::authorize(state, &request, place))
         }
-        ["services", "oauth2", "revoke"] => Handled::new("TokenRevoke", at, auth::revoke(state, &request)),
-        ["services", "oauth2", "userinfo"] => match caller(state, &request) {
-            Some(caller) => {
-                Handled::new("UserInfo", Some(caller.org), auth::userinfo(state, &request, caller))
-            }
-            None => Handled::new("UserInfo", at, bad_token()),
-        },
-        ["id", ..] => match caller(state, &request) {
-            Some(caller) => {
-                let told = auth::identity(state, &request, caller, path.trim_start_matches("id/"));
-                Handled::new("Identity", Some(caller.org), told.unwrap_or_else(|error| error.answer()))
-            }
-            None => Handled::new("Identity", at, bad_token()),
-        },
-        ["services", "Soap", "u" | "c", version, ..] if is_post => {
-            let (org, answer) = auth::soap_login(state, &request, at, version);
-            Handled::new("SoapLogin", org, answer)
+        ["setup", "connect"] => told("TokenConnect", auth::connect(state, &request, place)),
+        ["services", "oauth2", "revoke"] => {
+            Handled::new("TokenRevoke", place.org(), auth::revoke(state, &request))
+        }
+        ["services", "oauth2", "userinfo"] => told("UserInfo", auth::userinfo(state, &request, place)),
+        ["id", rest @ ..] => told("Identity", auth::identity(state, &request, place, rest)),
+        ["services", "Soap", api @ ("u" | "c"), version, ..] if request.method == Method::POST => {
+            told(auth::soap_resource(&request), auth::soap(state, &request, place, api, version))
         }
         ["services", "data"] if request.method == Method::GET => {
-            let org = caller(state, &request).map(|caller| caller.org).or(at).unwrap_or_default();
+            let org =
+                caller(state, &request, place).map(|caller| caller.org).or(place.org()).unwrap_or_default();
             Handled::new("Versions", Some(org), Answer::ok(&rest::versions(&state.orgs[org].org.settings)))
         }
-        ["services", "data", ..] => data(state.clone(), request, path).await,
-        ["_simulator", rest @ ..] => Handled::new("Simulator", None, control::answer(state, &request, rest)),
-        _ => Handled::new("Unknown", at, ApiError::not_found().answer()),
+        ["services", "data", ..] => data(state.clone(), request, place, path).await,
+        ["_simulator", rest @ ..] => {
+            Handled::new("Simulator", None, control::answer(state, &request, place, rest))
+        }
+        _ => Handled::new("Unknown", place.org(), ApiError::not_found().answer()),
     }
 }
 
-/// The words of the identity resources for a token that is none.
-fn bad_token() -> Answer {
-    Answer::bytes(StatusCode::FORBIDDEN, "text/html;charset=UTF-8", "Bad_OAuth_Token")
-}
-
-fn caller(state: &State, request: &Request) -> Option<Caller> {
-    state.sessions.caller(request.token()?)
+fn caller(state: &State, request: &Request, place: Place) -> Option<Caller> {
+    place.caller(state, request.token()?)
 }
 
 /// Calls below `/services/data/vNN.0`.
-async fn data(state: Arc<State>, request: Request, path: String) -> Handled {
+async fn data(state: Arc<State>, request: Request, place: Place, path: String) -> Handled {
     let parts: Vec<&str> = path.split('/').skip(3).collect();
     let resource = rest::resource(&parts, &request.method);
-    let Some(caller) = caller(&state, &request) else {
+    let Some(caller) = caller(&state, &request, place) else {
         return Handled::new(resource, None, ApiError::session().answer());
     };
     let work = move || {
         let parts: Vec<&str> = path.split('/').skip(2).collect();
-        answer_data(&state, &request, caller, &parts).unwrap_or_else(|error| error.answer())
+        match answer_data(&state, &request, caller, &parts) {
+            Ok((answer, in_flight)) => (answer, Some(in_flight)),
+            Err(error) => (error.answer(), None),
+        }
     };
-    let answer = tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+    let (answer, in_flight) = tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
         let message = "An unexpected error occurred. Please include this ErrorId if you contact support";
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN_EXCEPTION", message).answer()
+        let error = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN_EXCEPTION", message);
+        (error.answer(), None)
     });
-    Handled { resource, org: Some(caller.org), counted: true, answer }
+    Handled { resource, org: Some(caller.org), counted: Some(caller), in_flight, answer }
 }
 
-fn answer_data(state: &State, request: &Request, caller: Caller, parts: &[&str]) -> Result<Answer, ApiError> {
+fn answer_data(
+    state: &State,
+    request: &Request,
+    caller: Caller,
+    parts: &[&str],
+) -> Result<(Answer, InFlight), ApiError> {
     let org = &*state.orgs[caller.org];
-    let user = &org.org.settings.users[caller.user];
+    let user = org.users.get(caller.user).ok_or_else(ApiError::session)?;
     if !user.may("ApiEnabled") {
-        return Err(ApiError::forbidden("API_CURRENTLY_DISABLED", "API is currently disabled for this user"));
+        // the words that users report who lack "API Enabled"
+        let message = "The REST API is not enabled for this Organization.";
+        return Err(ApiError::forbidden("API_DISABLED_FOR_ORG", message));
     }
     let [version, parts @ ..] = parts else { return Err(ApiError::not_found()) };
     let version = rest::known_version(version, &org.org.settings)?;
-    if !org.requests.take() {
-        return Err(ApiError::forbidden("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."));
-    }
+    let in_flight = org.limits.enter(caller)?;
     let world = org.now();
-    let view = org.org.view(&world, caller.user);
-    let call = Call { org, world, user, view, version, request };
-    rest::answer(state, &call, parts)
+    let view = org.org.view(&world, caller.user, &user);
+    let call = Call { org, world, user: &user, view, version, request };
+    Ok((rest::answer(state, &call, parts).unwrap_or_else(|error| error.answer()), in_flight))
 }

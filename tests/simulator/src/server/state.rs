@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::auth::Sessions;
 use crate::bulk::{Jobs, Locators};
-use crate::limits::Usage;
+use crate::clock::Clock;
+use crate::limits::OrgLimits;
 use crate::log::RequestLog;
-use crate::org::{Org, Site};
+use crate::org::{Org, Site, Users};
 use crate::rest::Cursors;
 use crate::store::World;
 use crate::store::transaction::{Actor, Transaction};
@@ -20,6 +21,7 @@ use crate::value::calendar::now_ms;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) orgs: Vec<Arc<OrgState>>,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) sessions: Sessions,
     pub(crate) log: Arc<RequestLog>,
     pub(crate) locators: Locators,
@@ -33,8 +35,9 @@ pub(crate) struct State {
 pub(crate) struct OrgState {
     pub(crate) number: usize,
     pub(crate) org: Site,
-    pub(crate) requests: Usage,
-    pub(crate) bulk_jobs: Usage,
+    /// Its users as they are now; `org.settings` has them as they were loaded.
+    pub(crate) users: Users,
+    pub(crate) limits: OrgLimits,
     pub(crate) cursors: Cursors,
     pub(crate) jobs: Jobs,
     world: RwLock<World>,
@@ -55,7 +58,7 @@ impl OrgState {
     }
 
     /// The same; `work` is told what time it is (milliseconds since 1970), which never goes back.
-    fn change_at<T, E>(&self, work: impl FnOnce(&mut World, i64) -> Result<T, E>) -> Result<T, E> {
+    pub(crate) fn change_at<T, E>(&self, work: impl FnOnce(&mut World, i64) -> Result<T, E>) -> Result<T, E> {
         let mut last = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut world = self.now();
         *last = now_ms().max(*last);
@@ -73,10 +76,10 @@ impl OrgState {
         late: i64,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let user = self.org.settings.users.get(user);
+        let user = self.users.get(user);
         let actor = Actor {
-            user: user.and_then(|user| Id::parse(user.id.as_deref()?)).unwrap_or(Id::LOWEST),
-            sets_audit_fields: user.is_some_and(|user| user.may("CreateAuditFields")),
+            user: user.as_ref().and_then(|user| Id::parse(user.id.as_deref()?)).unwrap_or(Id::LOWEST),
+            sets_audit_fields: user.as_ref().is_some_and(|user| user.may("CreateAuditFields")),
         };
         let doubts = self.org.settings.doubts;
         self.change_at(|world, at| work(&mut Transaction::new(world, actor, at - late, doubts)))
@@ -99,13 +102,13 @@ pub struct OrgInfo {
 
 impl State {
     pub(super) fn new(orgs: Vec<Org>, host: String, log: Arc<RequestLog>, bulk_job: Duration) -> Self {
+        let clock = Arc::new(Clock::default());
         let with_state = |(number, org): (usize, Org)| {
             let (org, world) = org.into_parts();
-            let limits = &org.settings.limits;
             Arc::new(OrgState {
                 number,
-                requests: Usage::new(limits.daily_api_requests, limits.lag_seconds),
-                bulk_jobs: Usage::new(limits.daily_bulk_v2_query_jobs, limits.lag_seconds),
+                users: Users::new(&org.settings.users),
+                limits: OrgLimits::new(&org.settings, &clock),
                 cursors: Cursors::default(),
                 jobs: Jobs::default(),
                 world: RwLock::new(world),
@@ -115,7 +118,8 @@ impl State {
         };
         Self {
             orgs: orgs.into_iter().enumerate().map(with_state).collect(),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(clock.clone()),
+            clock,
             log,
             locators: Locators::new(),
             bulk_job,

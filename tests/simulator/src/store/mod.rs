@@ -64,7 +64,11 @@ impl Database {
 
     /// The same rows for a changed schema: for each new object the number that it had, and for objects whose
     /// fields changed, for each new field the number that that had.
-    pub(crate) fn renumbered(&self, objects: &[Option<usize>], fields: &HashMap<usize, Vec<Option<usize>>>) -> Self {
+    pub(crate) fn renumbered(
+        &self,
+        objects: &[Option<usize>],
+        fields: &HashMap<usize, Vec<Option<usize>>>,
+    ) -> Self {
         let table = |(new, old): (usize, &Option<usize>)| match (old, fields.get(&new)) {
             (Some(old), Some(fields)) => Arc::new(self.tables[*old].renumbered(fields)),
             (Some(old), None) => self.tables[*old].clone(),

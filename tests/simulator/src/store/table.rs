@@ -55,7 +55,8 @@ impl Row {
 
     /// The same row with other field numbers; cells whose field has none are dropped.
     pub(super) fn renumbered(&self, number: impl Fn(usize) -> Option<usize>) -> Self {
-        let mut row = Self { id: self.id, deleted: self.deleted, cells: Vec::with_capacity(self.cells.len()) };
+        let mut row =
+            Self { id: self.id, deleted: self.deleted, cells: Vec::with_capacity(self.cells.len()) };
         for (field, value) in self.cells() {
             if let Some(field) = number(field) {
                 row.set(field, Some(value.clone()));

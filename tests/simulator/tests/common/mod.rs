@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod jwt;
+
 use std::fs;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ users:
   - {username: blind@acme.example, password: secret, permissions: [ApiEnabled], hiddenFields: [Account.Secret__c], hiddenObjects: [Contact]}
   - {username: noapi@acme.example, password: secret, permissions: []}
 connectedApps:
-  - {clientId: app, clientSecret: app-secret, flows: [ClientCredentials, JwtBearer, RefreshToken, Password], runAs: admin@acme.example, certificate: app.crt}
+  - {clientId: app, clientSecret: app-secret, flows: [ClientCredentials, JwtBearer, RefreshToken, Password, WebServer, Device], runAs: admin@acme.example, certificate: app.crt, callbackUrls: [http://localhost:1717/OauthRedirect]}
   - {clientId: rotating, clientSecret: app-secret, flows: [RefreshToken, Password], rotateRefreshTokens: true}
   - {clientId: none, clientSecret: app-secret}
 ";
@@ -97,15 +99,24 @@ pub fn client() -> ClientBuilder {
 
 /// Serves the small org with files in place of its own, and rows added.
 pub async fn serve_with(files: &[(&str, &str)], scale: &[(&str, u64)]) -> Served {
+    let mut served = start(files, scale).await;
+    served.token = served.sign_in("admin@acme.example").await;
+    served
+}
+
+/// The same, nobody signed in.
+pub async fn serve_unsigned(files: &[(&str, &str)]) -> Served {
+    start(files, &[]).await
+}
+
+async fn start(files: &[(&str, &str)], scale: &[(&str, u64)]) -> Served {
     let directory = directory(files);
     let mut options = StartOptions::org(directory.path());
     options.scale = scale.iter().map(|(object, rows)| ((*object).to_owned(), *rows)).collect();
     options.bulk_job = Duration::from_millis(150);
     let simulator = Simulator::start(options).await.unwrap();
     let client = client().build().unwrap();
-    let mut served = Served { simulator, client, token: String::new(), _directory: directory };
-    served.token = served.sign_in("admin@acme.example").await;
-    served
+    Served { simulator, client, token: String::new(), _directory: directory }
 }
 
 pub async fn serve() -> Served {

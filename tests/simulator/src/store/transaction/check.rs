@@ -72,10 +72,13 @@ impl Transaction<'_> {
                 let (units, scale) = decimal.parts();
                 let whole = units.unsigned_abs() / 10u64.pow(u32::from(scale));
                 let most = u32::from(field.precision.saturating_sub(field.scale));
-                let outside = field.precision > 0 && 10u64.checked_pow(most).is_some_and(|most| whole >= most);
+                let outside =
+                    field.precision > 0 && 10u64.checked_pow(most).is_some_and(|most| whole >= most);
                 if outside { Err(out_of_range(field)) } else { Ok(()) }
             }
-            Cell::Id(id) if field.kind == FieldType::Reference => self.check_reference(object, row, field, id),
+            Cell::Id(id) if field.kind == FieldType::Reference => {
+                self.check_reference(object, row, field, id)
+            }
             _ => Ok(()),
         }
     }
@@ -128,7 +131,8 @@ fn check_text(field: &Field, text: &str) -> Result<(), Refusal> {
             let mut values = text.split(';').map(str::trim);
             let single = field.kind == FieldType::Picklist;
             let known = |value: &str| field.picklist.iter().any(|known| known.eq_ignore_ascii_case(value));
-            let wrong = if single { (!known(text)).then_some(text) } else { values.find(|value| !known(value)) };
+            let wrong =
+                if single { (!known(text)).then_some(text) } else { values.find(|value| !known(value)) };
             let Some(wrong) = wrong else { return Ok(()) };
             let message = format!("{}: bad value for restricted picklist field: {wrong}", field.label);
             Err(Refusal::field("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", &field.name, message))
@@ -143,7 +147,10 @@ fn check_text(field: &Field, text: &str) -> Result<(), Refusal> {
 
 fn is_email(text: &str) -> bool {
     text.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && domain.contains('.') && !domain.starts_with('.') && !text.contains(char::is_whitespace)
+        !local.is_empty()
+            && domain.contains('.')
+            && !domain.starts_with('.')
+            && !text.contains(char::is_whitespace)
     })
 }
 

@@ -84,7 +84,9 @@ impl Transaction<'_> {
                         let Some(&root) = extent.with.get(&target) else { continue };
                         match relation.on_delete {
                             OnDelete::Cascade => {
-                                if let std::collections::hash_map::Entry::Vacant(free) = extent.with.entry(child) {
+                                if let std::collections::hash_map::Entry::Vacant(free) =
+                                    extent.with.entry(child)
+                                {
                                     free.insert(root);
                                     extent.order.push(child);
                                     level.push(child);

@@ -161,10 +161,8 @@ impl Transaction<'_> {
     /// Inserts what users may not insert themselves.
     fn insert_own(&mut self, object: usize, cells: &[(&str, Option<Value>)]) -> Id {
         let described = self.world.schema.object(object);
-        let given: Cells = cells
-            .iter()
-            .filter_map(|(name, value)| Some((described.find(name)?, value.clone())))
-            .collect();
+        let given: Cells =
+            cells.iter().filter_map(|(name, value)| Some((described.find(name)?, value.clone()))).collect();
         let prefix = described.key_prefix.unwrap_or(*b"000");
         let mut row = Row::new(self.world.database.table_mut(object).next_id(prefix));
         for (field, value) in given {

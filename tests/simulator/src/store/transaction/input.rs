@@ -81,7 +81,10 @@ impl Transaction<'_> {
                 }
             }
         }
-        let message = format!("Foreign key external ID: {text} not found for field {key} in entity {}", targets.join(" or "));
+        let message = format!(
+            "Foreign key external ID: {text} not found for field {key} in entity {}",
+            targets.join(" or ")
+        );
         Err(Refusal::field("INVALID_FIELD", &name, message))
     }
 }

@@ -23,7 +23,10 @@ impl Transaction<'_> {
         }
         for loser in losers {
             if self.alive(*loser)?.0 != object {
-                return Err(Refusal::new("INVALID_ID_FIELD", "all records must be of the master record's type"));
+                return Err(Refusal::new(
+                    "INVALID_ID_FIELD",
+                    "all records must be of the master record's type",
+                ));
             }
         }
         let before = self.world.clone();

@@ -20,8 +20,8 @@ mod unique;
 use std::collections::HashMap;
 
 pub use files::file_key;
-pub use input::read_text;
 pub(crate) use files::{CONTENTS, md5_hex};
+pub use input::read_text;
 pub use refusal::Refusal;
 
 use serde::Deserialize;

@@ -23,8 +23,7 @@ impl Transaction<'_> {
         let mut scratch = String::new();
         for (number, field) in self.described(object).fields.iter().enumerate() {
             if field.name_parts.is_empty() && !field.kind.is_compound() {
-                let cell =
-                    self.world.database.cell(&self.world.schema, object, found, number, &mut scratch);
+                let cell = self.world.database.cell(&self.world.schema, object, found, number, &mut scratch);
                 row.set(number, cell.to_value());
             }
         }

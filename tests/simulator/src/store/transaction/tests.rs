@@ -129,16 +129,46 @@ fn what_salesforce_refuses_is_refused_and_changes_nothing() {
     let (nowhere, contact, gone) = ("0015g00000zzzzz", contact.to_string(), gone.to_string());
     let before = dump(&world);
     for (name, given, code, message) in [
-        ("Line__c", vec![("Name", "x")], "REQUIRED_FIELD_MISSING", "Required fields are missing: [Invoice__c, Text__c]"),
-        ("Account", vec![("Name", "a"), ("CreatedDate", "2020-01-01")], "INVALID_FIELD_FOR_INSERT_UPDATE", "CreatedDate"),
+        (
+            "Line__c",
+            vec![("Name", "x")],
+            "REQUIRED_FIELD_MISSING",
+            "Required fields are missing: [Invoice__c, Text__c]",
+        ),
+        (
+            "Account",
+            vec![("Name", "a"), ("CreatedDate", "2020-01-01")],
+            "INVALID_FIELD_FOR_INSERT_UPDATE",
+            "CreatedDate",
+        ),
         ("Account", vec![("Name", "a"), ("Size", "Huge")], "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "Huge"),
-        ("Account", vec![("Name", "a"), ("Mail", "nobody")], "INVALID_EMAIL_ADDRESS", "invalid email address: nobody"),
+        (
+            "Account",
+            vec![("Name", "a"), ("Mail", "nobody")],
+            "INVALID_EMAIL_ADDRESS",
+            "invalid email address: nobody",
+        ),
         ("Account", vec![("Name", "a"), ("Worth", "12345.6")], "NUMBER_OUTSIDE_VALID_RANGE", "Worth"),
-        ("Account", vec![("Name", "a"), ("Key__c", "K1")], "DUPLICATE_VALUE", &format!("record with id: {first}")),
+        (
+            "Account",
+            vec![("Name", "a"), ("Key__c", "K1")],
+            "DUPLICATE_VALUE",
+            &format!("record with id: {first}"),
+        ),
         ("Account", vec![("Name", "a"), ("Key__c", "12345678901")], "STRING_TOO_LONG", "(max length=10)"),
-        ("Contact", vec![("Name", "a"), ("AccountId", nowhere)], "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
+        (
+            "Contact",
+            vec![("Name", "a"), ("AccountId", nowhere)],
+            "INVALID_CROSS_REFERENCE_KEY",
+            "invalid cross reference id",
+        ),
         ("Contact", vec![("Name", "a"), ("AccountId", &gone)], "ENTITY_IS_DELETED", "entity is deleted"),
-        ("Contact", vec![("Name", "a"), ("AccountId", &contact)], "FIELD_INTEGRITY_EXCEPTION", "id value of incorrect type"),
+        (
+            "Contact",
+            vec![("Name", "a"), ("AccountId", &contact)],
+            "FIELD_INTEGRITY_EXCEPTION",
+            "id value of incorrect type",
+        ),
         ("UserPermissionAccess", vec![], "INVALID_TYPE_FOR_OPERATION", "does not support create"),
     ] {
         let refusal = insert(&mut world, name, &given).unwrap_err();
@@ -272,7 +302,10 @@ fn purged_records_are_gone_but_their_deletion_is_remembered() {
     assert_eq!(change(&mut world, AT + 2_000).empty_bin(AT), 0);
     assert_eq!(change(&mut world, AT + 2_000).empty_bin(AT + 1), 1);
     assert_eq!(world.database.table(accounts).count(true), 2);
-    assert_eq!(change(&mut world, AT).update(generated, Vec::new()).unwrap_err().code, "INVALID_CROSS_REFERENCE_KEY");
+    assert_eq!(
+        change(&mut world, AT).update(generated, Vec::new()).unwrap_err().code,
+        "INVALID_CROSS_REFERENCE_KEY"
+    );
 }
 
 #[test]

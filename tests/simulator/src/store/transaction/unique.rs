@@ -32,7 +32,9 @@ impl Transaction<'_> {
     /// The records that have a value in a field, those of the recycle bin left out: what upsert and lookups by
     /// an external id go by.
     pub fn find_by(&mut self, object: usize, field: usize, value: Cell<'_>) -> Vec<Id> {
-        let Some(key) = key(&self.world.schema.object(object).fields[field], value) else { return Vec::new() };
+        let Some(key) = key(&self.world.schema.object(object).fields[field], value) else {
+            return Vec::new();
+        };
         self.known(object, field).by_value.get(&key).cloned().unwrap_or_default()
     }
 
