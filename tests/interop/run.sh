@@ -3,7 +3,7 @@
 #   vault    `orgkeep run` on the quickstart, then the rows of its vault as pyarrow and DuckDB read them with the key,
 #            against the rows that simple-salesforce reads from the simulator
 #   replay   every recorded read request of an org against the simulator's answer
-#   clients  jsforce, node-sf-bulk2, simple-salesforce and salesforce-bulk, unmodified, against the simulator
+#   clients  jsforce, node-sf-bulk2, simple-salesforce, salesforce-bulk and aiosalesforce, unmodified, against the simulator
 #   run.sh [vault|replay|clients]...
 # ORGKEEP_INTEROP_ACCOUNTS: generated accounts in `vault` (default 50000).
 set -uo pipefail
@@ -11,7 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/lib.sh
 source "$here/../lib.sh"
 bin=$(binaries "${ORGKEEP_PROFILE:-dev}") || exit 1
-python=$(python_with interop 'duckdb==2.0.1' 'pyarrow==26.0.1' 'simple-salesforce==1.12.10' 'salesforce-bulk==2.2.0' 'cryptography==50.0.2') || exit 1
+python=$(python_with interop 'duckdb==2.0.1' 'pyarrow==26.0.1' 'simple-salesforce==1.12.10' 'salesforce-bulk==2.2.0' 'aiosalesforce==0.6.2' 'cryptography==50.0.2') || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

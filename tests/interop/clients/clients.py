@@ -32,6 +32,7 @@ CLIENTS = {
     "node-sf-bulk2": ["node", "node_sf_bulk2.js"],
     "simple-salesforce": [sys.executable, "simple.py"],
     "salesforce-bulk": [sys.executable, "salesforce_bulk_.py"],
+    "aiosalesforce": [sys.executable, "aio.py"],
 }
 
 

@@ -1,0 +1,145 @@
+"""aiosalesforce, which insists on a My Domain of Salesforce, by https."""
+
+import asyncio
+
+import httpx
+from aiosalesforce import Salesforce
+from aiosalesforce.auth import ClientCredentialsFlow, JwtBearerFlow, SoapLogin
+from cases import FACTS, case, equal, run
+
+USER = "admin@interop.example"
+ONE_ORG = "SELECT Id FROM Organization"
+
+
+def within(call, auth=None):
+    """Runs a coroutine with a client that signs in as told."""
+
+    async def inner():
+        # no retries: what fails shows at once
+        async with httpx.AsyncClient() as client:
+            return await call(Salesforce(client, FACTS["domain"], auth or ClientCredentialsFlow("interop", "interop-secret"), retry_policy=None))
+
+    return asyncio.run(inner())
+
+
+async def rows(org, soql, **options):
+    return [row async for row in org.query(soql, **options)]
+
+
+async def one_org(org):
+    equal(len(await rows(org, ONE_ORG)), 1)
+
+
+def error(words):
+    """Calls fail with these words."""
+
+    def check(call):
+        try:
+            within(call)
+        except Exception as failure:  # noqa: BLE001
+            equal(words in f"{failure}", True)
+        else:
+            raise AssertionError("not refused")
+
+    return check
+
+
+@case("sign-in: SOAP")
+def _():
+    within(one_org, SoapLogin(USER, "secret", ""))
+
+
+@case("sign-in: client credentials")
+def _():
+    within(one_org)
+
+
+@case("sign-in: JWT bearer")
+def _():
+    within(one_org, JwtBearerFlow("interop", USER, FACTS["keyFile"]))
+
+
+@case("versions, limits")
+def _():
+    async def call(org):
+        limits = await org.get_limits()
+        equal(limits["DailyApiRequests"]["Remaining"] < limits["DailyApiRequests"]["Max"], True)
+
+    within(call)
+
+
+@case("query")
+def _():
+    async def call(org):
+        found = await rows(org, "SELECT LastName, Account.Name FROM Contact ORDER BY LastName")
+        equal([(row["LastName"], row["Account"]["Name"]) for row in found], [(name, "Acme") for name in ("#N/A", "Hopper", "Turing")])
+
+    within(call)
+
+
+@case("query: pages")
+def _():
+    async def call(org):
+        found = await rows(org, "SELECT Id FROM Account")
+        equal([len(found), len({row["Id"] for row in found})], [FACTS["accounts"]] * 2)
+
+    within(call)
+
+
+@case("queryAll")
+def _():
+    async def call(org):
+        found = await rows(org, "SELECT IsDeleted FROM Account WHERE Name = 'Gone'", include_all_records=True)
+        equal([row["IsDeleted"] for row in found], [True])
+
+    within(call)
+
+
+@case("query: refused")
+def _():
+    error("INVALID_FIELD")(lambda org: rows(org, "SELECT Nothing FROM Contact"))
+
+
+@case("record by id")
+def _():
+    async def call(org):
+        (hopper,) = await rows(org, "SELECT Id FROM Contact WHERE LastName = 'Hopper'")
+        found = await org.sobject.get("Contact", hopper["Id"], fields=["FirstName", "LastName"])
+        equal([found["FirstName"], found["LastName"]], ["Grace", "Hopper"])
+
+    within(call)
+
+
+@case("composite")
+def _():
+    async def call(org):
+        async with org.composite() as composite:
+            contact = composite.query("SELECT Id, AccountId FROM Contact WHERE LastName = 'Hopper'")
+            account = composite.sobject.get("Account", contact.reference.records[0].AccountId)
+        equal([contact.is_success, account.is_success, account.record["Name"]], [True, True, "Acme"])
+        async with org.composite.batch() as batch:
+            found = batch.query("SELECT Id FROM Contact")
+        equal([found.is_success, len(found.records)], [True, 3])
+
+    within(call)
+
+
+@case("records written")
+def _():
+    async def call(org):
+        id_ = await org.sobject.create("Account", {"Name": "Made by aiosalesforce"})
+        await org.sobject.delete("Account", id_)
+
+    within(call)
+
+
+@case("Bulk 2.0 ingest")
+def _():
+    async def call(org):
+        result = await org.bulk_v2.insert("Account", [{"Name": "Loaded by aiosalesforce"}])
+        equal(len(result.successful_results), 1)
+
+    within(call)
+
+
+run()
