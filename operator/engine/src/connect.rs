@@ -17,10 +17,12 @@ use crate::secrets::SecretSource;
 pub(crate) async fn connect(
     spec: &SalesforceConnectionSpec,
     calls_in_flight: u32,
+    workers: u32,
     org_id: Option<&str>,
     context: &Context,
 ) -> Result<Client, Ending> {
-    let options = options(spec, calls_in_flight, context.secrets.as_ref())?;
+    let mut options = options(spec, calls_in_flight, context.secrets.as_ref())?;
+    options.workers = workers;
     let client = tokio::select! {
         biased;
         () = context.cancel.cancelled() => return Err(Ending::stopped()),

@@ -16,7 +16,7 @@ const CALLS_IN_FLIGHT: u32 = 2;
 /// Signs in and asks what the user may do.
 pub(crate) async fn connection(task: &ProbeConnectionTask, context: &Context) -> Outcome {
     let connected =
-        connect::connect(&task.connection, CALLS_IN_FLIGHT, task.org_id.as_deref(), context).await;
+        connect::connect(&task.connection, CALLS_IN_FLIGHT, 1, task.org_id.as_deref(), context).await;
     let client = match connected {
         Ok(client) => client,
         Err(ending) => return ending.outcome(),

@@ -67,6 +67,12 @@ impl Client {
         }
     }
 
+    /// Tells how many processes were this worker before and died within the last minutes, where that is found out
+    /// only after the connection was made: their calls may not be in the org's count yet.
+    pub fn reckon_with_lives(&self, lives: u32) {
+        self.transport.reckon_with_lives(lives);
+    }
+
     /// Calls so far, by resource.
     pub fn calls(&self) -> CallCounts {
         self.transport.calls()

@@ -1,6 +1,6 @@
 //! What can go wrong with a call to Salesforce, typed so that the engine can decide.
 
-use orgkeep_core::problem::{Reaction, Symptom, react};
+use orgkeep_core::problem::{Fault, Reaction, Symptom, react, react_to_job};
 use orgkeep_core::reason::Reason;
 
 /// The client's result.
@@ -147,22 +147,23 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to do about it.
+    /// What to do about it, by the one table of [`orgkeep_core::problem`].
     pub fn reaction(&self) -> Reaction {
         match self {
             Self::Refused { symptom, .. } | Self::Unreachable { symptom, .. } => react(symptom),
-            Self::AllowanceReached { .. } => Reaction::EndRun(Reason::AllowanceReached),
-            Self::JobFailed { .. } => Reaction::FallBackToRest,
-            Self::PageCut { .. } | Self::JobAborted { .. } | Self::RowsMoved { .. } => {
-                Reaction::Retry { after: None }
-            }
-            Self::JobDeadline { .. } | Self::Cancelled { .. } => Reaction::EndRun(Reason::Stopped),
-            Self::LocatorRepeated { .. } | Self::WrongAnswer { .. } | Self::QueryTooLong { .. } => {
-                Reaction::GiveUpObject
-            }
-            Self::VersionUnsupported { .. } => Reaction::EndRun(Reason::ApiVersionUnsupported),
-            Self::PrivateKey { .. } => Reaction::EndRun(Reason::AuthenticationFailed),
-            Self::Options { .. } => Reaction::EndRun(Reason::InvalidObject),
+            Self::JobFailed { message, .. } => react_to_job(message),
+            Self::AllowanceReached { .. } => Fault::AllowanceReached.reaction(),
+            Self::JobAborted { .. } => Fault::JobAborted.reaction(),
+            Self::JobDeadline { .. } => Fault::JobDeadline.reaction(),
+            Self::Cancelled { .. } => Fault::Cancelled.reaction(),
+            Self::PageCut { .. } => Fault::PageCut.reaction(),
+            Self::LocatorRepeated { .. } => Fault::LocatorRepeated.reaction(),
+            Self::RowsMoved { .. } => Fault::RowsMoved.reaction(),
+            Self::WrongAnswer { .. } => Fault::WrongAnswer.reaction(),
+            Self::QueryTooLong { .. } => Fault::QueryTooLong.reaction(),
+            Self::VersionUnsupported { .. } => Fault::VersionUnsupported.reaction(),
+            Self::PrivateKey { .. } => Fault::PrivateKey.reaction(),
+            Self::Options { .. } => Fault::Options.reaction(),
         }
     }
 
@@ -177,7 +178,7 @@ impl Error {
             Reaction::EndRun(reason) => reason,
             Reaction::RenewToken => Reason::AuthenticationFailed,
             Reaction::Retry { .. } => Reason::OrgUnreachable,
-            Reaction::FallBackToRest | Reaction::GiveUpObject => match self.code() {
+            Reaction::ReadAgain | Reaction::FallBackToRest | Reaction::GiveUpObject => match self.code() {
                 "INVALID_TYPE" | "NOT_FOUND" => Reason::ObjectNotFound,
                 code if code.starts_with("INSUFFICIENT_ACCESS") => Reason::PermissionsMissing,
                 _ => Reason::ObjectsIncomplete,

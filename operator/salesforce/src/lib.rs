@@ -36,6 +36,7 @@
 //! ```
 
 mod auth;
+mod budget;
 mod bulk;
 mod client;
 mod describe;

@@ -23,6 +23,11 @@ pub struct ConnectOptions {
     pub max_percent: u8,
     /// Calls that may be under way at once (at least 1).
     pub in_flight: usize,
+    /// Workers that use the same connection at the same time, this one included (at least 1): each is given its
+    /// share of calls that the org has not told yet.
+    pub workers: u32,
+    /// Processes that were this worker before and died within the last minutes: their calls may not be told yet.
+    pub lives: u32,
     /// How late the org's count of calls may be. Salesforce names no bound; about five minutes are reported.
     pub count_lag: Duration,
     /// Certificate authorities to trust besides the platform's, PEM.
@@ -47,6 +52,8 @@ impl ConnectOptions {
             api_version: None,
             max_percent: 75,
             in_flight: 8,
+            workers: 1,
+            lives: 0,
             count_lag: Duration::from_mins(5),
             ca_bundle_pem: None,
             allow_http: false,

@@ -106,13 +106,13 @@ async fn back_up(
     }
     let vault = vault_access::open(&task.vault, task.signing_key.as_deref(), false, context).await?;
     told.vault = Some(vault.clone());
-    let client =
-        connect::connect(&task.connection, task.calls_in_flight, task.org_id.as_deref(), context).await?;
+    let org = task.org_id.as_deref();
+    let client = connect::connect(&task.connection, task.calls_in_flight, parallelism, org, context).await?;
     told.client = Some(client.clone());
     let line = line(task, &vault, &client, context).await?;
     let run = line.run(&task.run_id)?;
     if context.index > 0 {
-        let work = begin(client, run, context, told_attempt(told, &line, task).await?);
+        let work = begin(client, run, context, told_attempt(told, &line, task, parallelism).await?);
         let plan = await_plan(&work).await?;
         let work = Work { read_from: plan.read_from.as_str().into(), ..work };
         shards(&work, &plan).await?;
@@ -172,7 +172,7 @@ async fn lead(
         let outcome = record.unwrap_or_else(|| commit::outcome_of(&committed));
         return Err(Early::Done(Box::new(outcome)));
     }
-    let attempt = told_attempt(told, line, task).await?;
+    let attempt = told_attempt(told, line, task, parallelism).await?;
     told.calls_before = run.api_calls_beside(&attempt).await.map_err(Ending::from)?;
     let work = begin(client.clone(), run.clone(), context, attempt.clone());
     let counting = count_calls(client.clone(), context.clone(), told.calls_before);
@@ -217,8 +217,20 @@ impl From<Ending> for Early {
     }
 }
 
-async fn told_attempt(told: &mut Told, line: &Line, task: &BackupTask) -> Result<Attempt, Ending> {
+/// Earlier lives that a worker reckons with at most: pods are made again with a growing back-off.
+const MOST_LIVES: u32 = 3;
+
+async fn told_attempt(
+    told: &mut Told,
+    line: &Line,
+    task: &BackupTask,
+    parallelism: u32,
+) -> Result<Attempt, Ending> {
     let attempt = line.run(&task.run_id)?.begin_attempt().await?;
+    if let Some(client) = &told.client {
+        // Attempts beyond the number of pods were begun in place of others that died, some of them just now.
+        client.reckon_with_lives(attempt.number().saturating_sub(parallelism).min(MOST_LIVES));
+    }
     told.attempt = Some(attempt.clone());
     Ok(attempt)
 }

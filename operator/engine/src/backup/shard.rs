@@ -51,7 +51,7 @@ impl Trouble {
         }
         match error.reaction() {
             Reaction::FallBackToRest => Self::FallBack(error.to_string()),
-            Reaction::Retry { .. } => Self::Again(failure(object, &error)),
+            Reaction::Retry { .. } | Reaction::ReadAgain => Self::Again(failure(object, &error)),
             _ => Self::GiveUp(failure(object, &error)),
         }
     }

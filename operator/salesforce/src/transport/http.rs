@@ -1,13 +1,11 @@
 //! Calls: the budget asked, a place in the window taken, sent, counted, and tried again where that helps.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use ::http::{HeaderMap, HeaderValue, Method};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use orgkeep_core::budget::{Budget, Observed};
+use orgkeep_core::budget::Observed;
 use orgkeep_core::problem::Symptom;
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
@@ -19,8 +17,9 @@ use super::body::{Body, describe};
 use super::counters::{CallCounts, Counters, Resource};
 use super::retry::{Next, Tries};
 use super::tls::http_client;
-use super::window::Window;
+use super::window::{Slot, Window};
 use crate::auth::{self, Token, TokenAnswer, TokenKeeper};
+use crate::budget::{Booked, Governor};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::options::ConnectOptions;
@@ -78,7 +77,7 @@ pub(crate) struct Transport {
     http: reqwest::Client,
     tokens: TokenKeeper,
     window: Window,
-    budget: Mutex<Budget>,
+    governor: Governor,
     counters: Counters,
 }
 
@@ -90,7 +89,7 @@ impl Transport {
             http: http_client(&options)?,
             tokens: TokenKeeper::default(),
             window: Window::new(options.in_flight),
-            budget: Mutex::new(Budget::new(options.max_percent, options.count_lag)),
+            governor: Governor::new(&options),
             counters: Counters::default(),
             options,
         })
@@ -121,7 +120,12 @@ impl Transport {
 
     /// Takes note of an allowance that the body of a call begun at `at` told.
     pub(crate) fn observe(&self, told: Observed, at: Timestamp) {
-        self.budget().observe(told, at);
+        self.governor.observe(told, at);
+    }
+
+    /// Learns of earlier lives of this worker.
+    pub(crate) fn reckon_with_lives(&self, lives: u32) {
+        self.governor.reckon_with_lives(lives);
     }
 
     /// The time now.
@@ -131,8 +135,7 @@ impl Transport {
 
     /// What the org told last of its allowance, when, and our calls so far.
     pub(crate) fn observed(&self) -> (Option<(Observed, Timestamp)>, u64) {
-        let budget = self.budget();
-        (budget.observed(), budget.begun())
+        self.governor.observed()
     }
 
     /// Calls so far.
@@ -166,14 +169,23 @@ impl Transport {
         }
     }
 
+    /// Takes a place in the window and books the call; a call that must wait for the budget holds no place.
+    async fn enter(&self, call: &Call) -> Result<(Slot, Booked<'_>)> {
+        loop {
+            let slot = self.window.enter(call.urgent).await;
+            match self.governor.begin()? {
+                Ok(booked) => return Ok((slot, booked)),
+                Err(wait) => {
+                    drop(slot);
+                    tracing::info!(?wait, "the org has not told enough of our calls yet");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
     async fn attempt(&self, call: &Call, token: Token) -> Result<Reply> {
-        let slot = self.window.enter(call.urgent).await;
-        let ticket =
-            self.budget().begin(self.options.clock.now()).map_err(|reached| Error::AllowanceReached {
-                used: reached.observed.used,
-                allowance: reached.observed.allowance,
-                mark: reached.mark,
-            })?;
+        let (slot, booked) = self.enter(call).await?;
         let mut request = self
             .http
             .request(call.method.clone(), join(&token.instance_url, &call.path)?)
@@ -184,7 +196,7 @@ impl Transport {
         }
         let sent = self.send(request, call.resource, call.what()).await;
         let told = sent.as_ref().ok().and_then(|response| limits::from_headers(response.headers()));
-        self.budget().end(ticket, self.options.clock.now(), told);
+        booked.end(told);
         let response = sent?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = Body::new(response, self.options.timeouts.idle, Some(slot));
@@ -272,10 +284,6 @@ impl Transport {
             what,
             symptom: symptom(status, headers, &body, token_call, self.options.clock.now()),
         }
-    }
-
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

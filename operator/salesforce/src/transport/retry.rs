@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orgkeep_core::problem::Reaction;
+use orgkeep_core::problem::{Pace, Reaction};
 use tokio::time::Instant;
 
 use crate::options::RetryPolicy;
@@ -42,10 +42,11 @@ impl Tries {
                 self.renewed = true;
                 Next::Renew
             }
-            Reaction::Retry { after } => {
+            Reaction::Retry { after, pace } => {
                 self.failed += 1;
-                let pause = after.unwrap_or_else(|| self.backoff().mul_f64(jitter));
-                if self.failed >= self.policy.tries || self.began.elapsed() + pause > self.policy.total {
+                let policy = at(pace, self.policy);
+                let pause = after.unwrap_or_else(|| backoff(&policy, self.failed).mul_f64(jitter));
+                if self.failed >= policy.tries || self.began.elapsed() + pause > policy.total {
                     return Next::GiveUp;
                 }
                 Next::Pause(pause)
@@ -53,10 +54,20 @@ impl Tries {
             _ => Next::GiveUp,
         }
     }
+}
 
-    fn backoff(&self) -> Duration {
-        let doubled = 2_u32.saturating_pow(self.failed.saturating_sub(1));
-        self.policy.base.saturating_mul(doubled).min(self.policy.cap)
+/// Upper bound of the pause after so many failures.
+pub(super) fn backoff(policy: &RetryPolicy, failed: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(failed.saturating_sub(1));
+    policy.base.saturating_mul(doubled).min(policy.cap)
+}
+
+/// The policy at a pace of the error table; the numbers are told there.
+fn at(pace: Pace, policy: RetryPolicy) -> RetryPolicy {
+    match pace {
+        Pace::Quick => policy,
+        Pace::Patient => RetryPolicy { base: policy.base * 8, cap: policy.cap * 2, ..policy },
+        Pace::Few => RetryPolicy { tries: policy.tries.min(3), ..policy },
     }
 }
 
@@ -70,7 +81,7 @@ mod tests {
         cap: Duration::from_secs(3),
         total: Duration::from_secs(100),
     };
-    const AGAIN: Reaction = Reaction::Retry { after: None };
+    const AGAIN: Reaction = Reaction::Retry { after: None, pace: Pace::Quick };
 
     #[test]
     fn pauses_double_up_to_the_cap_and_end() {
@@ -81,6 +92,18 @@ mod tests {
     }
 
     #[test]
+    fn what_must_be_worked_off_is_given_longer_and_what_seldom_passes_few_tries() {
+        let seen = |pace| {
+            let mut tries = Tries::new(POLICY);
+            let again = Reaction::Retry { after: None, pace };
+            (0..4).map(|_| tries.after(again, 1.0)).collect::<Vec<_>>()
+        };
+        let pause = |seconds| Next::Pause(Duration::from_secs(seconds));
+        assert_eq!(seen(Pace::Patient), [pause(6), pause(6), pause(6), Next::GiveUp]);
+        assert_eq!(seen(Pace::Few)[..3], [pause(1), pause(2), Next::GiveUp]);
+    }
+
+    #[test]
     fn jitter_is_full() {
         assert_eq!(Tries::new(POLICY).after(AGAIN, 0.0), Next::Pause(Duration::ZERO));
         assert_eq!(Tries::new(POLICY).after(AGAIN, 0.5), Next::Pause(Duration::from_millis(500)));
@@ -88,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_servers_wish_is_kept_within_the_total() {
-        let asks = |seconds| Reaction::Retry { after: Some(Duration::from_secs(seconds)) };
+        let asks = |seconds| Reaction::Retry { after: Some(Duration::from_secs(seconds)), pace: Pace::Quick };
         assert_eq!(Tries::new(POLICY).after(asks(50), 0.1), Next::Pause(Duration::from_secs(50)));
         assert_eq!(Tries::new(POLICY).after(asks(101), 0.1), Next::GiveUp);
     }
