@@ -51,7 +51,7 @@ async function consent(url) {
     for (const [tag] of form[0].matchAll(/<button[^>]*>/gi)) {
       const name = (tag.match(/\bname="([^"]*)"/i) || [])[1];
       const value = (tag.match(/\bvalue="([^"]*)"/i) || [])[1] || "";
-      if (name && !/deny|cancel|no/i.test(value)) fields.set(name, value);
+      if (name && !/deny|cancel/i.test(name + value)) fields.set(name, value);
     }
     url = new URL(action && action[1] ? decoded(action[1]) : "", url).href;
     body = fields;
@@ -87,16 +87,17 @@ const cases = {
   },
   "sign-in: web server, PKCE": async () => {
     const flow = new jsforce.OAuth2({ ...oauth2, useVerifier: true });
+    const connection = new jsforce.Connection({ oauth2: flow, version });
     const answer = await consent(flow.getAuthorizationUrl({ scope: "api refresh_token", state: "a state" }));
     equal(answer.get("state"), "a state");
-    const connection = new jsforce.Connection({ oauth2: flow, version });
     await connection.authorize(answer.get("code"));
     assert(connection.refreshToken, "no refresh token");
     equal((await connection.query("SELECT Id FROM Organization")).totalSize, 1);
   },
   "sign-in: refresh token": async () => {
-    const token = await new jsforce.OAuth2(oauth2).authenticate("admin@interop.example", "secret");
-    assert(token.refresh_token, "no refresh token");
+    const flow = new jsforce.OAuth2(oauth2);
+    const answer = await consent(flow.getAuthorizationUrl({ scope: "api refresh_token" }));
+    const token = await flow.requestToken(answer.get("code"));
     const connection = new jsforce.Connection({ oauth2, version, instanceUrl: token.instance_url, accessToken: `${token.access_token}x`, refreshToken: token.refresh_token });
     let refreshed = 0;
     connection.on("refresh", () => (refreshed += 1));

@@ -29,7 +29,9 @@ def saving(step, **names):
 
 
 REFRESH = "grant_type=refresh_token&client_id=app&client_secret=app-secret&refresh_token="
-SIGNED_IN = saving(token(PASSWORD + "secret"), REFRESH="refresh_token")
+APP = "client_id=app&redirect_uri=https%3A%2F%2Fapp.example%2Fdone"
+CONSENT = {"method": "POST", "path": f"/services/oauth2/authorize?response_type=code&scope=api+refresh_token&{APP}", "body": "username=first%40world.example&password=secret", "headers": FORM, "save": {"CODE": ["(location)", "code"]}}
+SIGNED_IN = [CONSENT, saving(token(f"grant_type=authorization_code&client_secret=app-secret&code={{CODE}}&{APP}"), REFRESH="refresh_token")]
 WHIZBANG = saving(query("SELECT Id FROM Whizbang WHERE Name = 'My First Whizbang'"), WHIZ="records.0.Id")
 LAST_DAY = "start={DAY_AGO}&end={NOW}"
 MANY = {**query("SELECT Text_Label FROM Whizbang"), "headers": {"Sforce-Query-Options": "batchSize=200"}}
@@ -39,9 +41,9 @@ STEPS = {
     "restforce/auth_error_response": (READ, [token(PASSWORD + "wrong")]),
     "restforce/auth_success_response": (READ, [token(PASSWORD + "secret")]),
     "restforce/expired_session_response": (READ, [{**get("sobjects"), "headers": {"Authorization": "Bearer 00D!gone"}}]),
-    "restforce/reauth_success_response": (READ, [SIGNED_IN, token(REFRESH + "{REFRESH}")]),
+    "restforce/reauth_success_response": (READ, [*SIGNED_IN, token(REFRESH + "{REFRESH}")]),
     "restforce/refresh_error_response": (READ, [token(REFRESH + "gone")]),
-    "restforce/refresh_success_response": (READ, [SIGNED_IN, token(REFRESH + "{REFRESH}")]),
+    "restforce/refresh_success_response": (READ, [*SIGNED_IN, token(REFRESH + "{REFRESH}")]),
     "restforce/services_data_success_response": (READ, [{"method": "GET", "path": "/services/data"}]),
     "restforce/describe_sobjects_success_response": (READ, [get("sobjects")]),
     "restforce/list_sobjects_success_response": (READ, [get("sobjects")]),

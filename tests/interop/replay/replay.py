@@ -20,7 +20,7 @@ import fixtures  # noqa: E402
 from simulator import Simulator  # noqa: E402
 
 USERS = [{"username": "first@world.example", "password": "secret", "id": "0057e00000RtpbzAAB", "firstName": "Automated", "lastName": "Process", "permissions": ["ApiEnabled", "ViewAllData", "ModifyAllData", "ViewSetup"]}]
-APPS = [{"clientId": "app", "clientSecret": "app-secret", "flows": ["ClientCredentials", "Password", "RefreshToken"], "runAs": "first@world.example"}]
+APPS = [{"clientId": "app", "clientSecret": "app-secret", "flows": ["ClientCredentials", "Password", "RefreshToken", "WebServer"], "callbackUrls": ["https://app.example/done"], "runAs": "first@world.example"}]
 EVENT = {
     "keyPrefix": "00U", "nameField": "None",
     "fields": {
@@ -126,7 +126,7 @@ class Asker:
         self.token = json.loads(body)["access_token"]
 
     def send(self, step, signed=True):
-        """(status, content type, text) of the answer."""
+        """(status, headers, text) of the answer."""
         connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=30)
         path = step["path"]
         if path.startswith("/services/oauth2"):
@@ -146,7 +146,7 @@ class Asker:
         response = connection.getresponse()
         text = response.read().decode()
         connection.close()
-        return response.status, response.getheader("Content-Type", ""), text
+        return response.status, response.headers, text
 
 
 def follow(asker, steps):
@@ -159,14 +159,21 @@ def follow(asker, steps):
         return re.sub(r"\{(\w+)\}", lambda match: saved.get(match[1], match[0]), text)
 
     for step in steps[:-1]:
-        _, _, text = asker.send({**step, "path": filled(step["path"])})
+        filled_in = {**step, "path": filled(step["path"])}
+        if "body" in step:
+            filled_in["body"] = filled(step["body"])
+        _, headers, text = asker.send(filled_in)
         for name, path in step.get("save", {}).items():
+            if path[0] == "(location)":  # a value that a redirect leads away with
+                query = urllib.parse.urlsplit(headers["Location"]).query
+                saved[name] = urllib.parse.quote(urllib.parse.parse_qs(query)[path[1]][0])
+                continue
             value = from_xml(text) if text.startswith("<?xml") else json.loads(text)
             for key in path:
                 value = value[int(key)] if isinstance(value, list) else value[key]
             saved[name] = value
     last = dict(steps[-1], path=filled(steps[-1]["path"]))
-    if "body" in last and last["path"] == fixtures.TOKEN:
+    if "body" in last and steps[:-1]:
         last["body"] = filled(last["body"])
     return asker.send(last)
 
@@ -174,7 +181,7 @@ def follow(asker, steps):
 def compare(entry, recorded, steps, asker):
     """What differs between a recorded answer and the simulator's: by aspect, in words."""
     try:
-        status, kind, text = follow(asker, steps)
+        status, headers, text = follow(asker, steps)
     except (KeyError, IndexError, ValueError, TypeError) as error:
         return {"status": [f"an earlier step failed: {error!r}"]}
     found = {}
@@ -183,7 +190,7 @@ def compare(entry, recorded, steps, asker):
     try:
         ours = from_xml(text) if text.startswith("<?xml") else json.loads(text)
     except ValueError:
-        return {"shape": [f"{kind} for JSON: {text[:60]}"]}
+        return {"shape": [f"{headers['Content-Type']} for JSON: {text[:60]}"]}
     codes = error_codes(recorded), error_codes(ours)
     if codes[0] != codes[1]:
         return {"error": [f"{codes[1]} for {codes[0]}"]}
