@@ -52,12 +52,17 @@ async fn assertions_signed_with_the_app_s_key() {
     let own = served.simulator.address.clone();
     let mut quoted = claims(production, admin, 120);
     quoted["exp"] = quoted["exp"].to_string().into();
+    // as Salesforce's own CLI has it: in milliseconds, and hardly ahead
+    let mut milliseconds = claims(production, admin, 0);
+    milliseconds["exp"] = (milliseconds["exp"].as_i64().unwrap() * 1_000 + 300).into();
     for assertion in [
         assertion(production, admin, 120),
         assertion(&format!("{production}/"), admin, 179),
         assertion(&own, "ADMIN@acme.example", 120),
         assertion(&format!("{own}/services/oauth2/token"), admin, 120),
+        assertion(production, admin, 299),
         sign(&quoted),
+        sign(&milliseconds),
     ] {
         let (status, answer) = served.oauth(&[("grant_type", GRANT), ("assertion", &assertion)]).await;
         assert_eq!(status, 200, "{answer}");
@@ -119,6 +124,65 @@ fn pairs(form: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test]
+async fn of_many_who_rotate_one_token_one_gets_the_next() {
+    let served = serve().await;
+    let refresh = served.simulator.refresh_token("rotating", "admin@acme.example").unwrap();
+    let form = served_form("rotating", &refresh);
+    let tries = (0..32).map(|_| async { served.oauth(&pairs(&form)).await.0 });
+    let statuses = futures::future::join_all(tries).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn an_org_may_give_the_living_session_again() {
+    for (reuse, same) in [("true", true), ("false", false)] {
+        let org = ORG.replace("name: Acme", &format!("name: Acme\nreuseSessions: {reuse}"));
+        let served = serve_with(&[("org.yaml", &org)], &[]).await;
+        let token = async || served.oauth(&CREDENTIALS).await.1["access_token"].as_str().unwrap().to_owned();
+        let first = token().await;
+        assert_eq!(token().await == first, same);
+        served.simulator.end_sessions();
+        assert_ne!(token().await, first, "but no dead one");
+    }
+}
+
+#[tokio::test]
+async fn a_user_signs_in_only_so_often_in_an_hour() {
+    let org = ORG.replace("dailyApiRequests: 100000", "loginsPerHour: 2");
+    let served = serve_with(&[("org.yaml", &org)], &[]).await;
+    assert_eq!(served.oauth(&CREDENTIALS).await.0, 200);
+    let (status, answer) = served.oauth(&CREDENTIALS).await;
+    assert_eq!((status, answer["error"].as_str()), (400, Some("rate_limit_exceeded")));
+    served.sign_in("blind@acme.example").await;
+    served.simulator.advance(std::time::Duration::from_mins(61));
+    assert_eq!(served.oauth(&CREDENTIALS).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_security_token_may_follow_the_password() {
+    let org =
+        ORG.replacen("password: secret,", "password: secret, securityToken: KaL9pXw2TqZb7RmN4VcYd8Hs,", 1);
+    let served = serve_with(&[("org.yaml", &org)], &[]).await;
+    for (user, password, status) in [
+        ("admin@acme.example", "secretKaL9pXw2TqZb7RmN4VcYd8Hs", 200),
+        ("admin@acme.example", "secretKaL9pXw2TqZb7RmN4VcYd8HX", 400),
+        ("admin@acme.example", "secret", 200),
+        ("admin@acme.example", "secre", 400),
+        ("blind@acme.example", "secretKaL9pXw2TqZb7RmN4VcYd8HX", 200),
+        ("blind@acme.example", "secret1", 400),
+    ] {
+        let form = [
+            ("grant_type", "password"),
+            ("client_id", "app"),
+            ("client_secret", "app-secret"),
+            ("username", user),
+            ("password", password),
+        ];
+        assert_eq!(served.oauth(&form).await.0, status, "{user} {password}");
+    }
+}
+
+#[tokio::test]
 async fn user_name_and_password_give_no_refresh_token() {
     let served = serve().await;
     let form = [
@@ -126,7 +190,7 @@ async fn user_name_and_password_give_no_refresh_token() {
         ("client_id", "app"),
         ("client_secret", "app-secret"),
         ("username", "Admin@Acme.example"),
-        ("password", "secretTOKEN"),
+        ("password", "secretKaL9pXw2TqZb7RmN4VcY"),
     ];
     let (status, answer) = served.oauth(&form).await;
     assert_eq!((status, answer.get("refresh_token")), (200, None));
@@ -152,7 +216,7 @@ async fn soap_login() {
             served.client.post(url).header("SOAPAction", "login").body(body(password)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
-    let (status, text) = login("59.0", "secretTOKEN").await;
+    let (status, text) = login("59.0", "secretKaL9pXw2TqZb7RmN4VcY").await;
     let session = text.split("<sessionId>").nth(1).unwrap().split('<').next().unwrap();
     let limits = served.send(reqwest::Method::GET, session, &format!("{V}/limits"), None).await;
     assert_eq!((status, limits.status().as_u16()), (200, 200));
@@ -288,7 +352,8 @@ async fn the_hosts_of_salesforce() {
         for (other, status) in [("acme.my", 200), ("bravo--uat.sandbox.my", 401)] {
             let url = format!("http://{other}.salesforce.com:{port}{V}/limits");
             let found = client.get(url).bearer_auth(token).send().await.unwrap().status();
-            assert_eq!(found == 200, (status == 200) == (number == 0), "{other}");
+            let own = (status == 200) == (number == 0);
+            assert_eq!(found.as_u16(), if own { 200 } else { 401 }, "{other}");
         }
     }
     for host in ["login", "test"] {

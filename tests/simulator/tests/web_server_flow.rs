@@ -15,7 +15,7 @@ use url::Url;
 const BACK: &str = "http://localhost:1717/OauthRedirect";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const ADMIN: [(&str, &str); 3] = [("username", "admin@acme.example"), ("password", "secret"), ("allow", "1")];
+const ADMIN: [(&str, &str); 3] = [("username", "admin@acme.example"), ("pw", "secret"), ("allow", "1")];
 
 /// A browser that shows where it is led to.
 fn browser() -> Client {

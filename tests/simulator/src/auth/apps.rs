@@ -107,12 +107,17 @@ pub(super) fn active(org: &OrgState, user: usize) -> Result<Arc<User>, Refused> 
     org.users.get(user).filter(|user| user.active).ok_or(INACTIVE)
 }
 
-/// A user by name and password; the security token that some append is taken, whatever it is.
+/// A user by name and password. The password may be followed by the security token: the user's, or, if none is given for
+/// the user, anything that looks like one.
 pub(super) fn check_password(org: &OrgState, name: &str, password: &str) -> Option<usize> {
     let (number, user) = org.users.find(name)?;
     let known = user.password.as_ref()?.expose_secret();
-    let matches = !known.is_empty() && password.starts_with(known);
-    (matches && user.active).then_some(number)
+    let rest = password.strip_prefix(known).filter(|_| !known.is_empty())?;
+    let is_token = match &user.security_token {
+        Some(token) => rest == token.expose_secret(),
+        None => (20..=30).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+    };
+    ((rest.is_empty() || is_token) && user.active).then_some(number)
 }
 
 /// The first app whose org knows a user by this name and password.

@@ -56,7 +56,7 @@ pub(crate) fn page(state: &State, request: &Request, place: Place) -> (Option<us
         return (place.org(), led_to_error(asked.redirect, denied, &form));
     }
     let name = form.get("username").unwrap_or_default();
-    let password = form.get("password").unwrap_or_default();
+    let password = password(&form);
     let Some((app, user)) = apps::signed_in(&asked.apps, name, password) else {
         return (place.org(), sign_in_page(&label, Some(name), Some(WRONG_PASSWORD)));
     };
@@ -147,10 +147,15 @@ fn sign_in_page(app: &str, name: Option<&str>, message: Option<&str>) -> Answer 
     html(StatusCode::OK, &form(&asks, name, message))
 }
 
+/// The password of that form; the field is called as on Salesforce's own page, and `password` does as well.
+pub(super) fn password(form: &Form) -> &str {
+    form.get("pw").or_else(|| form.get("password")).unwrap_or_default()
+}
+
 /// A form with user name and password, and with `content` above them.
 pub(super) fn form(content: &str, name: Option<&str>, message: Option<&str>) -> String {
     format!(
-        r#"<h1>Log In</h1>{content}{message}<form method="post"><label>Username <input name="username" value="{name}" autocomplete="username" autofocus></label><label>Password <input name="password" type="password" autocomplete="current-password"></label><button name="allow" value="1">Log In and Allow</button> <button name="deny" value="1">Deny</button></form>"#,
+        r#"<h1>Log In</h1>{content}{message}<form method="post" action=""><label>Username <input name="username" value="{name}" autocomplete="username" autofocus></label><label>Password <input name="pw" type="password" autocomplete="current-password"></label><button name="allow" value="1">Log In and Allow</button> <button name="deny" value="1">Deny</button></form>"#,
         message = message.map(|text| format!(r#"<p role="alert">{}</p>"#, escape(text))).unwrap_or_default(),
         name = escape(name.unwrap_or_default()),
     )

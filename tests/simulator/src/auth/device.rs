@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::apps::{self, Secret, UNKNOWN_APP};
-use super::authorize::{WRONG_PASSWORD, form as sign_in_form, html, scopes};
+use super::authorize::{WRONG_PASSWORD, form as sign_in_form, html, password, scopes};
 use super::form::{Form, Refused, escape};
 use super::place::{Place, instance_url};
 use super::sessions::{Caller, random};
@@ -133,7 +133,7 @@ pub(crate) fn page(state: &State, request: &Request, place: Place) -> (Option<us
             escape(&user_code)
         );
         let page = sign_in_form(&field, form.get("username"), message);
-        html(StatusCode::OK, &page.replacen(r#"<form method="post">"#, r#"<form id="f" method="post">"#, 1))
+        html(StatusCode::OK, &page.replacen(r#"<form "#, r#"<form id="f" "#, 1))
     };
     if request.method != Method::POST {
         return (place.org(), show(None));
@@ -157,10 +157,9 @@ pub(crate) fn page(state: &State, request: &Request, place: Place) -> (Option<us
         decide(Approval::Denied);
         return (place.org(), html(StatusCode::OK, "<h1>Denied</h1><p>The app was denied access.</p>"));
     }
-    let (name, password) =
-        (form.get("username").unwrap_or_default(), form.get("password").unwrap_or_default());
+    let (name, typed) = (form.get("username").unwrap_or_default(), password(&form));
     let found = apps::find(state, Some(&client_id), place);
-    let Some((app, user)) = apps::signed_in(&found, name, password) else {
+    let Some((app, user)) = apps::signed_in(&found, name, typed) else {
         return (place.org(), show(Some(WRONG_PASSWORD)));
     };
     if let Err(Refused(_, description)) = app.admit_signed_in(user) {

@@ -19,6 +19,11 @@ pub(super) struct Claims {
     pub(super) exp: i64,
 }
 
+/// From here on a number means milliseconds: Salesforce's own CLI (@salesforce/core 8.32) sends such an end.
+const MILLISECONDS: i64 = 100_000_000_000;
+/// Its end is 300 ms ahead, which real orgs take: there must be a margin for clocks that differ.
+const MARGIN_SECONDS: i64 = 60;
+
 /// A number, or one in quotes as in Salesforce's own sample.
 fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     #[derive(Deserialize)]
@@ -27,10 +32,11 @@ fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
         Number(i64),
         Text(String),
     }
-    match Either::deserialize(from)? {
-        Either::Number(number) => Ok(number),
-        Either::Text(text) => text.parse().map_err(serde::de::Error::custom),
-    }
+    let number = match Either::deserialize(from)? {
+        Either::Number(number) => number,
+        Either::Text(text) => text.parse().map_err(serde::de::Error::custom)?,
+    };
+    Ok(if number >= MILLISECONDS { number / 1_000 + MARGIN_SECONDS } else { number })
 }
 
 /// An assertion whose signature was not looked at yet.

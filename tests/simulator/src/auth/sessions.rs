@@ -15,6 +15,9 @@ use crate::value::calendar::rest_datetime;
 /// Letters of a token; 64, so that a random byte picks evenly.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
 
+/// Sessions that ended by age are forgotten each time so many more were opened.
+const FORGET_EVERY: u64 = 1_000;
+
 /// Who calls: an org, one of its users, and one of its connected apps (none for SOAP login), by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
@@ -63,9 +66,24 @@ impl Sessions {
         Self { clock, live: Mutex::default(), grants, devices }
     }
 
-    /// Opens a session; the answer is its token.
+    /// Opens a session, or, in an org that does so, goes on with one that lives; the answer is its token.
     pub(crate) fn open(&self, org: &OrgState, caller: Caller, family: Option<Family>) -> String {
+        if org.org.settings.reuse_sessions
+            && let Some(token) = self.alive(caller, family)
+        {
+            return token;
+        }
         self.open_for(org.org.id(), org.org.settings.session_ms(), caller, family)
+    }
+
+    fn alive(&self, caller: Caller, family: Option<Family>) -> Option<String> {
+        let now = self.clock.now_ms();
+        let same =
+            |session: &Session| session.caller == caller && session.family == family && !session.ended(now);
+        self.with(|live| {
+            let found = live.by_token.iter().find(|(_, session)| same(session));
+            found.map(|(token, _)| token.clone())
+        })
     }
 
     fn open_for(&self, org_id: &str, life_ms: i64, caller: Caller, family: Option<Family>) -> String {
@@ -73,6 +91,9 @@ impl Sessions {
         let now = self.clock.now_ms();
         self.with(|live| {
             live.opened += 1;
+            if live.opened.is_multiple_of(FORGET_EVERY) {
+                live.by_token.retain(|_, session| !session.ended(now));
+            }
             let number = live.opened;
             let session = Session { number, caller, family, life_ms, opened_ms: now, used_ms: now };
             live.by_token.insert(token.clone(), session);

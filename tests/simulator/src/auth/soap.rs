@@ -103,6 +103,10 @@ impl Call<'_> {
             let message = "API is not enabled for this Organization or Partner".to_owned();
             return (Some(org.number), Err(Fault("LoginFault", "API_DISABLED_FOR_ORG", message)));
         }
+        if !org.limits.sign_in(user) {
+            let message = "login rate exceeded".to_owned();
+            return (Some(org.number), Err(Fault("LoginFault", "REQUEST_LIMIT_EXCEEDED", message)));
+        }
         let caller = Caller { org: org.number, user, app: None };
         let session = self.state.sessions.open(org, caller, None);
         let (base, id) = (instance_url(self.request, org), org.org.id());

@@ -30,6 +30,8 @@ pub(crate) struct OrgLimits {
     /// Megabytes of Bulk 2.0 query results.
     pub(crate) bulk_storage: Usage,
     long_calls: Arc<LongCalls>,
+    /// Sign-ins of each user, by number.
+    logins: Vec<Usage>,
     /// Calls of each connected app, by its number, beside what it is meant to make.
     apps: Vec<(Usage, Option<u64>)>,
     /// Calls since the start by user and app.
@@ -51,9 +53,19 @@ impl OrgLimits {
             bulk_batches: usage(limits.daily_bulk_api_batches),
             bulk_storage: usage(limits.daily_bulk_v2_query_file_storage_mb),
             long_calls: LongCalls::new(most, long_ms, clock.clone()),
+            logins: settings
+                .users
+                .iter()
+                .map(|_| Usage::per_hour(limits.logins_per_hour, clock.clone()))
+                .collect(),
             apps: settings.connected_apps.iter().map(|app| (usage(u64::MAX), app.api_quota)).collect(),
             callers: Mutex::default(),
         }
+    }
+
+    /// Counts a sign-in of a user, unless there were too many.
+    pub(crate) fn sign_in(&self, user: usize) -> bool {
+        self.logins.get(user).is_none_or(Usage::take)
     }
 
     /// Lets one call in and counts it; the guard lives as long as the call.

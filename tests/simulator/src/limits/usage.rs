@@ -1,4 +1,4 @@
-//! How much of an allowance was used in the last 24 hours, and what the org tells of it, which may lag.
+//! How much of an allowance was used in the last 24 hours (or in another time), and what the org tells of it, which may lag.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,13 +9,15 @@ use crate::clock::Clock;
 
 const DAY_SECONDS: i64 = 86_400;
 
-/// Counts uses in a rolling day.
+/// Counts uses in a rolling time.
 #[derive(Debug)]
 pub(crate) struct Usage {
     max: u64,
     /// Uses that are let through beyond `max`.
     overrun: u64,
     lag_seconds: i64,
+    /// The time in which it may be used.
+    window_seconds: i64,
     clock: Arc<Clock>,
     /// Uses by second, the oldest first.
     seconds: Mutex<VecDeque<(i64, u64)>>,
@@ -25,7 +27,12 @@ impl Usage {
     /// An allowance of `max` in 24 hours, told `lag_seconds` late.
     pub(crate) fn new(max: u64, lag_seconds: u64, clock: Arc<Clock>) -> Self {
         let lag_seconds = i64::try_from(lag_seconds).unwrap_or(i64::MAX);
-        Self { max, overrun: 0, lag_seconds, clock, seconds: Mutex::default() }
+        Self { max, overrun: 0, lag_seconds, window_seconds: DAY_SECONDS, clock, seconds: Mutex::default() }
+    }
+
+    /// An allowance of `max` in an hour.
+    pub(crate) fn per_hour(max: u64, clock: Arc<Clock>) -> Self {
+        Self { window_seconds: 3_600, ..Self::new(max, 0, clock) }
     }
 
     /// The same, which lets so many through beyond its allowance.
@@ -47,7 +54,7 @@ impl Usage {
     pub(crate) fn take_some(&self, count: u64) -> bool {
         let now = self.now();
         let mut seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
-        while seconds.front().is_some_and(|(second, _)| *second <= now - DAY_SECONDS) {
+        while seconds.front().is_some_and(|(second, _)| *second <= now - self.window_seconds) {
             seconds.pop_front();
         }
         let used = seconds.iter().map(|(_, count)| count).sum::<u64>();
@@ -69,7 +76,8 @@ impl Usage {
         let now = self.now();
         let known = now.saturating_sub(self.lag_seconds);
         let seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = seconds.iter().filter(|(second, _)| *second <= known && *second > now - DAY_SECONDS);
+        let counts =
+            seconds.iter().filter(|(second, _)| *second <= known && *second > now - self.window_seconds);
         counts.map(|(_, count)| count).sum()
     }
 

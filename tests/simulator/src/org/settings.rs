@@ -37,6 +37,9 @@ pub struct Settings {
     /// Whether SOAP `login()` works; in orgs made since Winter '26 an administrator must allow it first.
     #[serde(default = "yes")]
     pub soap_login: bool,
+    /// Whether a sign-in gives the session again that the user has in the app and that still lives.
+    #[serde(default)]
+    pub reuse_sessions: bool,
     /// Users.
     pub users: Vec<User>,
     /// Connected apps.
@@ -143,6 +146,8 @@ pub struct Limits {
     pub overrun: u64,
     /// Long calls at the same time; without it what the edition has.
     pub concurrent_long_calls: Option<usize>,
+    /// Sign-ins of a user in an hour, of all flows.
+    pub logins_per_hour: u64,
     /// From when on a call is long.
     pub long_call_seconds: f64,
 }
@@ -157,6 +162,7 @@ impl Default for Limits {
             lag_seconds: 0,
             overrun: 0,
             concurrent_long_calls: None,
+            logins_per_hour: 3_600,
             long_call_seconds: 20.0,
         }
     }
@@ -171,6 +177,9 @@ pub struct User {
     /// Password, if the user may sign in with one.
     #[serde(default, deserialize_with = "secret")]
     pub password: Option<SecretString>,
+    /// Security token, which may follow the password.
+    #[serde(default, deserialize_with = "secret")]
+    pub security_token: Option<SecretString>,
     /// Name of the profile.
     #[serde(default = "standard_user")]
     pub profile: String,
