@@ -111,6 +111,16 @@ const cases = {
     const connection = new jsforce.Connection({ instanceUrl: env.domain, accessToken: "00D!nothing", version });
     await refused(() => connection.query("SELECT Id FROM Account"), /INVALID_SESSION_ID/);
   },
+  "sign-in: sandbox": async () => {
+    const connection = new jsforce.Connection({ loginUrl: "https://test.salesforce.com", version });
+    await connection.login("admin@interop.example.dev", "secret");
+    equal(connection.instanceUrl, env.sandbox);
+    equal((await connection.query("SELECT IsSandbox FROM Organization")).records[0].IsSandbox, true);
+    await refused(() => new jsforce.Connection({ loginUrl: "https://test.salesforce.com", version }).login("admin@interop.example", "secret"), /INVALID_LOGIN/);
+    const own = new jsforce.Connection({ oauth2: { ...oauth2, loginUrl: env.sandbox }, version });
+    await own.authorize({ grant_type: "client_credentials" });
+    equal((await own.query("SELECT IsSandbox FROM Organization")).records[0].IsSandbox, true);
+  },
   "sign out": async () => {
     const connection = new jsforce.Connection({ oauth2, version });
     await connection.login("admin@interop.example", "secret");

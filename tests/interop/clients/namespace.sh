@@ -5,7 +5,7 @@ set -euo pipefail
 if [ "${ORGKEEP_INTEROP_INSIDE:-}" = yes ]; then
   ip link set lo up
   hosts=$(mktemp)
-  echo "127.0.0.1 localhost login.salesforce.com test.salesforce.com interop.my.salesforce.com" >"$hosts"
+  echo "127.0.0.1 localhost login.salesforce.com test.salesforce.com interop.my.salesforce.com interop--dev.sandbox.my.salesforce.com" >"$hosts"
   mount --bind "$hosts" /etc/hosts
   rm "$hosts"
   exec "$@"

@@ -59,9 +59,18 @@ def _():
     refused(lambda: stranger.query(ONE_ORG), "INVALID_SESSION_ID")
 
 
+@case("sign-in: sandbox")
+def _():
+    org = Salesforce(username="admin@interop.example.dev", password="secret", security_token="", domain="test", version=VERSION)
+    equal([org.is_sandbox(), org.sf_instance], [True, FACTS["sandbox"].removeprefix("https://")])
+    refused(lambda: Salesforce(username=USER, password="secret", security_token="", domain="test", version=VERSION), "INVALID_LOGIN")
+    refused(lambda: Salesforce(username="admin@interop.example.dev", password="secret", security_token="", version=VERSION), "INVALID_LOGIN")
+
+
 @case("identity")
 def _():
     org = signed_in()
+    equal(org.sf_instance, FACTS["domain"].removeprefix("https://"))
     who = org.oauth2("userinfo")
     equal(who["preferred_username"], USER)
     equal(org.is_sandbox(), False)

@@ -30,7 +30,7 @@ def saving(step, **names):
 
 REFRESH = "grant_type=refresh_token&client_id=app&client_secret=app-secret&refresh_token="
 APP = "client_id=app&redirect_uri=https%3A%2F%2Fapp.example%2Fdone"
-CONSENT = {"method": "POST", "path": f"/services/oauth2/authorize?response_type=code&scope=api+refresh_token&{APP}", "body": "username=first%40world.example&password=secret", "headers": FORM, "save": {"CODE": ["(location)", "code"]}}
+CONSENT = {"method": "POST", "path": f"/services/oauth2/authorize?response_type=code&scope=api+refresh_token&{APP}", "body": "username=first%40world.example&password=secret&pw=secret", "headers": FORM, "save": {"CODE": ["(location)", "code"]}}
 SIGNED_IN = [CONSENT, saving(token(f"grant_type=authorization_code&client_secret=app-secret&code={{CODE}}&{APP}"), REFRESH="refresh_token")]
 WHIZBANG = saving(query("SELECT Id FROM Whizbang WHERE Name = 'My First Whizbang'"), WHIZ="records.0.Id")
 LAST_DAY = "start={DAY_AGO}&end={NOW}"
