@@ -26,6 +26,15 @@ async function refused(call, words) {
   throw new Error(`not refused: ${util.inspect(answer).slice(0, 200)}`);
 }
 
+// What another user does in the org meanwhile, seconds ago.
+async function meanwhile(method, path, body, secondsAgo = 0) {
+  const options = { method, headers: { "content-type": "application/json" }, body: body && JSON.stringify(body) };
+  const response = await fetch(`${env.control}/${path}?secondsAgo=${secondsAgo}`, options);
+  const text = await response.text();
+  assert(response.ok, `${method} ${path}: ${response.status} ${text}`);
+  return text ? JSON.parse(text) : undefined;
+}
+
 function within(seconds, call) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -55,4 +64,4 @@ async function run(cases) {
   process.exit(0);
 }
 
-module.exports = { assert, equal, refused, run, env };
+module.exports = { assert, equal, meanwhile, refused, run, env };

@@ -7,6 +7,8 @@ import signal
 import sys
 import time
 
+import requests
+
 FACTS = json.loads(os.environ["INTEROP_FACTS"])
 CASES = {}
 
@@ -34,6 +36,13 @@ def refused(call, words):
             raise AssertionError(f"refused, but in other words: {said}") from error
     else:
         raise AssertionError(f"not refused: {str(answer)[:200]}")
+
+
+def meanwhile(method, path, body=None, seconds_ago=0):
+    """What another user does in the org."""
+    response = requests.request(method, f"{FACTS['control']}/{path}?secondsAgo={seconds_ago}", json=body, timeout=10)
+    response.raise_for_status()
+    return response.json() if response.content else None
 
 
 def late(*_):

@@ -1,7 +1,7 @@
 // jsforce, as its documentation shows it, one case per API; prints a JSON line per case (see cases.js).
 const crypto = require("crypto");
 const jsforce = require("jsforce");
-const { assert, equal, refused, run, env } = require("./cases");
+const { assert, equal, meanwhile, refused, run, env } = require("./cases");
 
 const version = "60.0";
 const login = "https://login.salesforce.com";
@@ -103,6 +103,9 @@ const cases = {
     connection.on("refresh", () => (refreshed += 1));
     equal((await connection.query("SELECT Id FROM Organization")).totalSize, 1);
     equal(refreshed, 1);
+    await fetch(new URL("/_simulator/sessions/end", env.control), { method: "POST" });
+    const found = await connection.query("SELECT Id, Name FROM Account", { autoFetch: true, maxFetch: 100000 });
+    equal([found.records.length, refreshed], [env.accounts, 2]);
   },
   "sign-in: refused": async () => {
     await refused(() => new jsforce.Connection({ loginUrl: login, version }).login("admin@interop.example", "wrong"), /INVALID_LOGIN/);
@@ -163,6 +166,17 @@ const cases = {
     equal(contact.fields.some((field) => field.name === "Birthdate"), false);
     await refused(() => connection.sobject("Nothing__c").describe(), /NOT_FOUND/);
     equal((await connection.describe$("Contact")).name, "Contact");
+  },
+  "schema changed meanwhile": async () => {
+    const connection = await signedIn("reader@interop.example");
+    const names = async () => (await connection.sobject("Contact").describe()).fields.map((field) => field.name);
+    await meanwhile("POST", "schema", { do: "addField", object: "Contact", field: "Late__c", definition: { type: "string", length: 20 } });
+    assert((await names()).includes("Late__c"), "the field is not there");
+    equal((await connection.query("SELECT Late__c FROM Contact")).records.map((record) => record.Late__c), [null, null, null]);
+    await meanwhile("POST", "users/reader@interop.example/hide", { fields: ["Contact.Late__c"] });
+    await refused(() => connection.query("SELECT Late__c FROM Contact"), /INVALID_FIELD/);
+    await meanwhile("POST", "schema", { do: "removeField", object: "Contact", field: "Late__c" });
+    assert(!(await names()).includes("Late__c"), "the field is still there");
   },
   "query": async () => {
     const connection = await signedIn();
@@ -233,12 +247,15 @@ const cases = {
   },
   "updated, deleted": async () => {
     const connection = await signedIn();
+    const { id } = await meanwhile("POST", "records/Account", { Name: "For a while" }, 600);
     const now = new Date();
     const ago = new Date(now - 3600 * 1000);
     const updated = await connection.updated("Account", ago, now);
-    assert(Array.isArray(updated.ids) && updated.latestDateCovered, JSON.stringify(updated));
-    const deleted = await connection.deleted("Account", ago, now);
-    assert(Array.isArray(deleted.deletedRecords) && deleted.earliestDateAvailable, JSON.stringify(deleted));
+    assert(updated.ids.includes(id) && updated.latestDateCovered, JSON.stringify(updated).slice(0, 300));
+    await meanwhile("DELETE", `records/${id}`, undefined, 300);
+    const deleted = await connection.sobject("Account").deleted(ago, now);
+    assert(deleted.deletedRecords.some((record) => record.id === id && record.deletedDate) && deleted.earliestDateAvailable, JSON.stringify(deleted).slice(0, 300));
+    equal((await connection.updated("Account", ago, now)).ids.includes(id), false);
     await refused(() => connection.deleted("Account", now, ago), /INVALID_REPLICATION_DATE/);
   },
   "recent": async () => {

@@ -8,7 +8,7 @@ import os
 import pathlib
 import tempfile
 
-from cases import FACTS, case, equal, refused, run
+from cases import FACTS, case, equal, meanwhile, refused, run
 from simple_salesforce import Salesforce
 
 USER, DOMAIN, VERSION = "admin@interop.example", "interop.my", "60.0"
@@ -163,10 +163,15 @@ def _():
 @case("updated, deleted")
 def _():
     org = signed_in()
+    id_ = meanwhile("POST", "records/Account", {"Name": "For a while"}, 600)["id"]
     now = datetime.datetime.now(datetime.timezone.utc)
     ago = now - datetime.timedelta(hours=1)
-    equal({"ids", "latestDateCovered"} <= org.Account.updated(ago, now).keys(), True)
-    equal({"deletedRecords", "earliestDateAvailable", "latestDateCovered"} <= org.Account.deleted(ago, now).keys(), True)
+    updated = org.Account.updated(ago, now)
+    equal([id_ in updated["ids"], "latestDateCovered" in updated], [True, True])
+    meanwhile("DELETE", f"records/{id_}", seconds_ago=300)
+    deleted = org.Account.deleted(ago, now)
+    equal([record["id"] for record in deleted["deletedRecords"] if record["id"] == id_], [id_])
+    equal({"earliestDateAvailable", "latestDateCovered"} <= deleted.keys(), True)
     refused(lambda: org.Account.deleted(now, ago), "INVALID_REPLICATION_DATE")
 
 
