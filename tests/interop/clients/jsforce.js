@@ -250,9 +250,8 @@ const cases = {
     const { id } = await meanwhile("POST", "records/Account", { Name: "For a while" }, 600);
     const now = new Date();
     const ago = new Date(now - 3600 * 1000);
-    const updated = await connection.updated("Account", ago, now);
+    const updated = await connection.updated("Account", ago, now).finally(() => meanwhile("DELETE", `records/${id}`, undefined, 300));
     assert(updated.ids.includes(id) && updated.latestDateCovered, JSON.stringify(updated).slice(0, 300));
-    await meanwhile("DELETE", `records/${id}`, undefined, 300);
     const deleted = await connection.sobject("Account").deleted(ago, now);
     assert(deleted.deletedRecords.some((record) => record.id === id && record.deletedDate) && deleted.earliestDateAvailable, JSON.stringify(deleted).slice(0, 300));
     equal((await connection.updated("Account", ago, now)).ids.includes(id), false);

@@ -166,9 +166,11 @@ def _():
     id_ = meanwhile("POST", "records/Account", {"Name": "For a while"}, 600)["id"]
     now = datetime.datetime.now(datetime.timezone.utc)
     ago = now - datetime.timedelta(hours=1)
-    updated = org.Account.updated(ago, now)
+    try:
+        updated = org.Account.updated(ago, now)
+    finally:
+        meanwhile("DELETE", f"records/{id_}", seconds_ago=300)
     equal([id_ in updated["ids"], "latestDateCovered" in updated], [True, True])
-    meanwhile("DELETE", f"records/{id_}", seconds_ago=300)
     deleted = org.Account.deleted(ago, now)
     equal([record["id"] for record in deleted["deletedRecords"] if record["id"] == id_], [id_])
     equal({"earliestDateAvailable", "latestDateCovered"} <= deleted.keys(), True)
