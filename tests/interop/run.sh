@@ -3,7 +3,8 @@
 #   vault    `orgkeep run` on the quickstart, then the rows of its vault as pyarrow and DuckDB read them with the key,
 #            against the rows that simple-salesforce reads from the simulator
 #   replay   every recorded read request of an org against the simulator's answer
-#   clients  jsforce, node-sf-bulk2, simple-salesforce, salesforce-bulk and aiosalesforce, unmodified, against the simulator
+#   clients  jsforce, node-sf-bulk2, simple-salesforce, salesforce-bulk, aiosalesforce and tap-salesforce, unmodified,
+#            against the simulator
 #   run.sh [vault|replay|clients]...
 # ORGKEEP_INTEROP_ACCOUNTS: generated accounts in `vault` (default 50000).
 set -uo pipefail
@@ -28,9 +29,11 @@ vault() {
 replay() { "$python" "$here/replay/replay.py" "$bin"; }
 
 clients() {
-  local node
+  local node tap
+  # it names the version of requests that it wants
+  tap=$(dirname "$(python_with tap tap-salesforce==2.8.1)")/tap-salesforce || return 1
   node=$(node_with interop jsforce@3.10.16 node-sf-bulk2@1.0.1) || return 1
-  "$here/clients/namespace.sh" "$python" "$here/clients/clients.py" "$bin" "$node"
+  "$here/clients/namespace.sh" "$python" "$here/clients/clients.py" "$bin" "$node" "$tap"
 }
 
 parts=("$@")
@@ -39,7 +42,7 @@ failed=0
 for part in "${parts[@]}"; do
   case $part in
     vault|replay|clients) ;;
-    *) sed -n '2,7p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,8p' "$0" >&2; exit 2 ;;
   esac
 done
 for part in "${parts[@]}"; do

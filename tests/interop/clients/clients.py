@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""clients.py BINARIES NODE_MODULES [CLIENT [CASE]...]: other people's clients, unmodified, against a simulator that is
+"""clients.py BINARIES NODE_MODULES TAP [CLIENT [CASE]...]: other people's clients, unmodified, against a simulator that is
 login.salesforce.com to them. Run by run.sh in a network of its own, where that name leads to this machine.
 
 `expected.json` tells of the cases that the simulator cannot answer yet, and which issue brings it; anything else must be
@@ -33,6 +33,7 @@ CLIENTS = {
     "simple-salesforce": [sys.executable, "simple.py"],
     "salesforce-bulk": [sys.executable, "salesforce_bulk_.py"],
     "aiosalesforce": [sys.executable, "aio.py"],
+    "tap-salesforce": [sys.executable, "tap.py"],
 }
 
 
@@ -65,7 +66,7 @@ def run(client, command, environment, only):
 
 
 def main():
-    binaries, node_modules, *only = sys.argv[1:]
+    binaries, node_modules, tap, *only = sys.argv[1:]
     expected = json.loads((HERE / "expected.json").read_text())
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -78,7 +79,7 @@ def main():
             environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
             environment |= {
                 "INTEROP_FACTS": json.dumps(facts), "NODE_PATH": node_modules, "NODE_EXTRA_CA_CERTS": str(authority),
-                "REQUESTS_CA_BUNDLE": str(authority), "SSL_CERT_FILE": str(authority), "PYTHONWARNINGS": "ignore", "SF_LOG_LEVEL": "FATAL",
+                "REQUESTS_CA_BUNDLE": str(authority), "SSL_CERT_FILE": str(authority), "PYTHONWARNINGS": "ignore", "SF_LOG_LEVEL": "FATAL", "INTEROP_TAP": tap,
             }  # fmt: skip
             chosen = {only[0]: CLIENTS[only[0]]} if only else CLIENTS
             results = {client: run(client, command, environment, only[1:]) for client, command in chosen.items()}
