@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{refused, serve, serve_with};
+use std::time::Duration;
+
+use common::{ORG, refused, serve, serve_with};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -51,6 +53,10 @@ async fn refuses_11_malformed_soql() {
     let served = serve().await;
     refused(served.query("SELEKT Id FROM Account").await, 400, "MALFORMED_QUERY").await;
     refused(served.get(&format!("{V}/query")).await, 400, "MALFORMED_QUERY").await;
+    let nested = "SELECT+Id,(SELECT+Id,(SELECT+Id+FROM+Contacts)+FROM+ChildAccounts)+FROM+Account";
+    assert_eq!(served.get(&format!("{V}/query?q={nested}")).await.status(), 200);
+    let path = format!("/services/data/v57.0/query?q={nested}");
+    refused(served.get(&path).await, 400, "MALFORMED_QUERY").await;
 }
 
 #[tokio::test]
@@ -72,6 +78,29 @@ async fn refuses_13_a_dead_query_cursor() {
     refused(served.send(Method::GET, &other, next, None).await, 400, "INVALID_QUERY_LOCATOR").await;
     served.simulator.end_cursors();
     refused(served.get(next).await, 400, "INVALID_QUERY_LOCATOR").await;
+}
+
+#[tokio::test]
+async fn refuses_13_a_cursor_that_has_outlived_its_version() {
+    let days = ORG.replace("name: Acme", "name: Acme\nsessionMinutes: 10000");
+    let served = serve_with(&[("org.yaml", &days)], &[("Account", 3_000)]).await;
+    let open = async |version: &str| {
+        let path = format!("/services/data/v{version}/query?q=SELECT+Id+FROM+Account");
+        served.json(&path).await["nextRecordsUrl"].as_str().unwrap().to_owned()
+    };
+    let mut old = Vec::new();
+    for _ in 0..11 {
+        old.push(open("55.0").await);
+    }
+    // ten of a user, then the oldest goes
+    refused(served.get(&old[0]).await, 400, "INVALID_QUERY_LOCATOR").await;
+    let new = open("56.0").await;
+    assert_eq!(served.get(&old[1]).await.status(), 200);
+    served.simulator.advance(Duration::from_mins(16));
+    refused(served.get(&old[1]).await, 400, "INVALID_QUERY_LOCATOR").await;
+    assert_eq!(served.get(&new).await.status(), 200);
+    served.simulator.advance(Duration::from_hours(48));
+    refused(served.get(&new).await, 400, "INVALID_QUERY_LOCATOR").await;
 }
 
 #[tokio::test]
@@ -133,6 +162,9 @@ async fn refuses_24_content_document_links_without_a_filter() {
     let served = serve().await;
     let soql = "SELECT Id FROM ContentDocumentLink";
     assert_eq!(served.query(soql).await.status(), 200);
+    // the permission counts since 59.0
+    let path = "/services/data/v58.0/query?q=SELECT+Id+FROM+ContentDocumentLink";
+    refused(served.get(path).await, 400, "MALFORMED_QUERY").await;
     let blind = served.sign_in("blind@acme.example").await;
     let message = refused(served.query_as(&blind, soql).await, 400, "MALFORMED_QUERY").await;
     assert!(message.contains("requires a filter by a single Id"), "{message}");

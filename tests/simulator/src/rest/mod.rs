@@ -1,18 +1,31 @@
 //! `/services/data`: versions, describe, records, queries and limits.
 
+mod batch;
 mod blob;
+mod collections;
+mod columns;
+mod composite;
+mod cursors;
+mod derived;
+mod describe;
 mod needs;
 mod query;
+mod replication;
+mod search;
 mod sobjects;
+mod sub;
+mod tooling;
 mod versions;
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
+pub(crate) use cursors::Cursors;
+pub(crate) use derived::Derived;
 pub(crate) use needs::check as check_needs;
-pub(crate) use query::Cursors;
-pub(crate) use versions::{known as known_version, list as versions};
+pub(crate) use versions::{known as known_version, list as versions, seen_by};
 
+use crate::auth::Caller;
 use crate::bulk;
 use crate::limits;
 use crate::org::User;
@@ -26,6 +39,7 @@ pub(crate) struct Call<'a> {
     pub(crate) org: &'a OrgState,
     /// Schema and rows, from the beginning of the call to its end.
     pub(crate) world: World,
+    pub(crate) caller: Caller,
     pub(crate) user: &'a User,
     pub(crate) view: View,
     /// `62.0`
@@ -55,11 +69,20 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
         ["limits", "recordCount"] => "RecordCount",
         ["sobjects"] => "DescribeGlobal",
         ["sobjects", _, "describe"] => "Describe",
+        ["sobjects", _, "updated"] => "Updated",
+        ["sobjects", _, "deleted"] => "Deleted",
         ["sobjects", _, _, _] => "Blob",
         ["sobjects", ..] => "Record",
         ["query"] => "Query",
         ["queryAll"] => "QueryAll",
         ["query" | "queryAll", _] => "QueryMore",
+        ["composite"] => "Composite",
+        ["composite", "batch"] => "CompositeBatch",
+        ["composite", "sobjects", ..] => "Collections",
+        ["tooling", "query", ..] => "ToolingQuery",
+        ["tooling", ..] => "Tooling",
+        ["recent"] => "Recent",
+        ["search" | "parameterizedSearch", ..] => "Search",
         ["jobs", "query", _, "results"] => "BulkResults",
         ["jobs", "query", _, "resultPages"] => "BulkResultPages",
         ["jobs", "query"] if method == Method::POST => "BulkCreate",
@@ -72,25 +95,35 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
 pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<Answer, ApiError> {
     match parts {
         ["jobs", "query", rest @ ..] => return bulk::answer(state, call, rest),
-        [] | ["limits" | "query" | "queryAll" | "sobjects", ..] => call.only(&Method::GET)?,
+        ["composite"] if call.request.method == Method::GET => return Ok(composite::resources(call)),
+        ["composite"] => return composite::answer(state, call),
+        ["composite", "batch"] => return batch::answer(state, call),
+        ["composite", "sobjects", object] => return collections::read(call, object),
+        [] | ["limits" | "query" | "queryAll" | "sobjects" | "tooling" | "recent" | "search", ..] => {
+            call.only(&Method::GET)?;
+        }
         _ => return Err(ApiError::not_found()),
     }
     match parts {
         [] => Ok(Answer::ok(&resources(call))),
         ["limits"] => Ok(Answer::ok(&limits::answer(call.org, call.version))),
         ["limits", "recordCount"] => Ok(record_count(call)),
-        ["sobjects"] => Ok(Answer::ok(&call.world.schema.describe_global(&call.view, call.version))),
+        ["sobjects"] => Ok(describe::global(call)),
         ["sobjects", object, rest @ ..] => sobjects::answer(call, object, rest),
         ["query"] => query::first(call, false),
         ["queryAll"] => query::first(call, true),
         ["query" | "queryAll", locator] => query::more(call, locator),
+        ["tooling", rest @ ..] => tooling::answer(call, rest),
+        ["recent"] => Ok(Answer::ok(&json!([]))),
+        ["search"] => Err(search::refused(call)),
         _ => Err(ApiError::not_found()),
     }
 }
 
 fn resources(call: &Call<'_>) -> Json {
     let base = format!("/services/data/v{}", call.version);
-    let names = ["jobs", "limits", "query", "queryAll", "sobjects"];
+    let names =
+        ["composite", "jobs", "limits", "query", "queryAll", "recent", "search", "sobjects", "tooling"];
     let mut map: Map<String, Json> =
         names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}")))).collect();
     let id = format!("{}/id/{}/{}", call.request.base, call.org.org.id(), call.user_id());

@@ -1,14 +1,15 @@
 //! `query`, `queryAll` and their further pages.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use http::StatusCode;
+use serde_json::json;
 
-use super::{Call, check_needs};
+use super::versions::reached;
+use super::{Call, check_needs, columns, tooling};
 use crate::schema::FieldType;
-use crate::soql::{self, Cursor, JsonForm, Plan};
+use crate::soql::{self, Cursor, JsonForm, Pages, Plan};
+use crate::store::Database;
 use crate::value::Id;
 use crate::value::decimal::write_integer;
 use crate::web::{Answer, ApiError};
@@ -16,73 +17,63 @@ use crate::web::{Answer, ApiError};
 /// Rows of a page at most, and at least when a smaller page is asked for.
 const MOST: u64 = 2_000;
 const FEWEST: u64 = 200;
-/// How long a cursor lives.
-const LIFE: Duration = Duration::from_hours(48);
+/// The API version since which sub-selects hold others.
+const NESTED_SINCE: u16 = 58;
 /// Texts that are longer make rows wide.
 const LONG_TEXT: usize = 255;
+pub(super) const JSON: &str = "application/json;charset=UTF-8";
 
-/// Queries with pages to come.
-#[derive(Debug, Default)]
-pub(crate) struct Cursors {
-    open: Mutex<Open>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    last: u64,
-    by_id: HashMap<Id, Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    user: String,
-    opened: Instant,
-    page: u64,
-    cursor: Arc<Cursor>,
-}
-
-impl Cursors {
-    fn add(&self, user: &str, page: u64, cursor: &Arc<Cursor>) -> Id {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.by_id.retain(|_, entry| entry.opened.elapsed() < LIFE);
-        open.last += 1;
-        let id = Id::new(*b"01g", open.last);
-        let entry = Entry { user: user.to_owned(), opened: Instant::now(), page, cursor: cursor.clone() };
-        open.by_id.insert(id, entry);
-        id
-    }
-
-    /// The cursor and the size of its pages; only whoever opened it may read on.
-    fn find(&self, id: Id, user: &str) -> Option<(Arc<Cursor>, u64)> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry =
-            open.by_id.get(&id).filter(|entry| entry.user == user && entry.opened.elapsed() < LIFE)?;
-        Some((entry.cursor.clone(), entry.page))
-    }
-
-    /// Ends them all, as time would.
-    pub(crate) fn end_all(&self) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).by_id.clear();
-    }
-}
-
-/// The first page.
+/// The first page; with `columns=true` what the columns are, with `explain` how it would be read.
 pub(super) fn first(call: &Call<'_>, with_deleted: bool) -> Result<Answer, ApiError> {
+    if let Some(text) = call.request.parameter("explain") {
+        return explain(call, &plan(call, &soql::parse(text)?)?, text);
+    }
     let text = call.request.parameter("q").filter(|text| !text.trim().is_empty());
     let text =
         text.ok_or_else(|| ApiError::bad("MALFORMED_QUERY", "SOQL statement cannot be empty: parameter q"))?;
     let query = soql::parse(text)?;
-    let plan = Arc::new(Plan::new(&call.world.schema, &call.view, &query)?);
-    check_needs(plan.described(), &query)?;
-    let count = plan.count;
-    let page = page_size(&plan, call.request.header("sforce-query-options"));
-    let cursor = Arc::new(plan.open(call.world.database.clone(), with_deleted));
-    if count {
+    let (plan, database) = match tooling::shared(call, &query)? {
+        Some(shared) => shared,
+        None => (plan(call, &query)?, call.world.database.clone()),
+    };
+    if call.request.parameter("columns").is_some_and(|wanted| wanted.eq_ignore_ascii_case("true")) {
+        return Ok(Answer::ok(&columns::metadata(&plan)));
+    }
+    run(call, &plan, database, with_deleted)
+}
+
+/// Children of children came with an API version.
+fn check_version(query: &soql::Query, version: &str) -> Result<(), ApiError> {
+    if query.levels() > 1 && !reached(version, NESTED_SINCE) {
+        let message = "SOQL statements cannot query aggregate relationships more than 1 level away from the root entity \
+                       object.";
+        return Err(ApiError::bad("MALFORMED_QUERY", message));
+    }
+    Ok(())
+}
+
+fn plan(call: &Call<'_>, query: &soql::Query) -> Result<Arc<Plan>, ApiError> {
+    check_version(query, call.version)?;
+    let plan = Plan::new(&call.world.schema, &call.view, query)?;
+    check_needs(plan.described(), query)?;
+    Ok(Arc::new(plan))
+}
+
+/// The first page of a plan.
+pub(super) fn run(
+    call: &Call<'_>,
+    plan: &Arc<Plan>,
+    database: Database,
+    with_deleted: bool,
+) -> Result<Answer, ApiError> {
+    let cursor = Arc::new(plan.open(database, with_deleted));
+    cursor.check()?;
+    if plan.count {
         let body = format!("{{\"totalSize\":{},\"done\":true,\"records\":[]}}", cursor.total());
         return Ok(Answer::bytes(StatusCode::OK, JSON, body));
     }
-    let more = (cursor.total() > page).then(|| call.org.cursors.add(call.user_id(), page, &cursor));
-    Ok(Answer::bytes(StatusCode::OK, JSON, write_page(&cursor, call.version, 0, page, more)))
+    let page = page_size(plan, call.request.header("sforce-query-options"));
+    Ok(Answer::bytes(StatusCode::OK, JSON, write_page(call, &cursor, 0, page, None)))
 }
 
 /// A further page: `01g…-2000`.
@@ -95,40 +86,83 @@ pub(super) fn more(call: &Call<'_>, locator: &str) -> Result<Answer, ApiError> {
     if from > cursor.total() {
         return Err(dead());
     }
-    Ok(Answer::bytes(StatusCode::OK, JSON, write_page(&cursor, call.version, from, page, Some(id))))
+    Ok(Answer::bytes(StatusCode::OK, JSON, write_page(call, &cursor, from, page, Some(id))))
 }
 
-const JSON: &str = "application/json;charset=UTF-8";
+/// The plan of a table scan, which is what the simulator does.
+fn explain(call: &Call<'_>, plan: &Arc<Plan>, text: &str) -> Result<Answer, ApiError> {
+    let rows = call.world.database.table(plan.object).count(false);
+    let cursor = plan.open(call.world.database.clone(), false);
+    cursor.check()?;
+    let shown = json!({
+        "cardinality": cursor.total(), "fields": [], "leadingOperationType": "TableScan", "notes": [],
+        "relativeCost": 1.0, "sobjectCardinality": rows, "sobjectType": plan.described().name,
+    });
+    Ok(Answer::ok(&json!({"plans": [shown], "sourceQuery": text})))
+}
 
-fn write_page(cursor: &Cursor, version: &str, from: u64, page: u64, id: Option<Id>) -> Vec<u8> {
+/// Cuts lists of children into pages, and counts what went into the answer.
+struct Lists<'a, 'b> {
+    call: &'a Call<'b>,
+    written: u64,
+}
+
+impl Pages for Lists<'_, '_> {
+    fn size(&mut self, list: &Cursor) -> u64 {
+        let size = page_size(list.plan(), self.call.request.header("sforce-query-options")).min(list.total());
+        self.written += size;
+        size
+    }
+
+    fn keep(&mut self, list: Arc<Cursor>, from: u64) -> String {
+        let call = self.call;
+        let id = call.org.cursors.add(call.user_id(), call.version, from, &list);
+        format!("/services/data/v{}/query/{id}-{from}", call.version)
+    }
+}
+
+/// A page of a query, with a cursor for the rest if there is one. Children count as rows of the page: where
+/// parents have many, fewer parents are on it.
+fn write_page(call: &Call<'_>, cursor: &Arc<Cursor>, from: u64, page: u64, id: Option<Id>) -> Vec<u8> {
     let total = cursor.total();
-    let end = total.min(from.saturating_add(page));
-    let mut out = Vec::with_capacity(64 * 1024);
-    out.extend_from_slice(b"{\"totalSize\":");
-    write_integer(total as i64, &mut out);
-    match id.filter(|_| end < total) {
-        Some(id) => {
-            let url =
-                format!(",\"done\":false,\"nextRecordsUrl\":\"/services/data/v{version}/query/{id}-{end}\"");
-            out.extend_from_slice(url.as_bytes());
+    let form = JsonForm::new(cursor.plan(), call.version);
+    let mut lists = Lists { call, written: 0 };
+    let mut scratch = String::new();
+    let mut records = Vec::with_capacity(64 * 1024);
+    let mut end = from;
+    for row in cursor.rows(from, page) {
+        if end > from {
+            if end - from + lists.written >= page {
+                break;
+            }
+            records.push(b',');
         }
-        None => out.extend_from_slice(b",\"done\":true"),
+        cursor.write_json_record(row, &form, &mut lists, &mut scratch, &mut records);
+        end += 1;
+    }
+    let mut out = Vec::with_capacity(records.len() + 128);
+    out.extend_from_slice(b"{\"totalSize\":");
+    write_integer(i64::try_from(total).unwrap_or(i64::MAX), &mut out);
+    if end < total {
+        let id = id.unwrap_or_else(|| call.org.cursors.add(call.user_id(), call.version, page, cursor));
+        let version = call.version;
+        let url =
+            format!(",\"done\":false,\"nextRecordsUrl\":\"/services/data/v{version}/query/{id}-{end}\"");
+        out.extend_from_slice(url.as_bytes());
+    } else {
+        out.extend_from_slice(b",\"done\":true");
     }
     out.extend_from_slice(b",\"records\":[");
-    let form = JsonForm::new(cursor.plan(), version);
-    let mut scratch = String::new();
-    for (number, row) in cursor.rows(from, end.saturating_sub(from)).enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        cursor.write_json_row(row, &form, &mut scratch, &mut out);
-    }
+    out.extend_from_slice(&records);
     out.extend_from_slice(b"]}");
     out
 }
 
-/// Wide rows come in smaller pages, whatever was asked for.
+/// Wide rows come in smaller pages, whatever was asked for. Groups come at once.
 fn page_size(plan: &Plan, options: Option<&str>) -> u64 {
+    if plan.aggregate {
+        return MOST;
+    }
     let long = |column: &&soql::Column| {
         let field = &plan.schema().object(column.object).fields[column.field];
         field.kind == FieldType::TextArea && field.length > LONG_TEXT

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::org::{ApiVersions, Settings};
+use crate::schema::View;
 use crate::web::ApiError;
 use http::StatusCode;
 
@@ -22,6 +23,21 @@ pub(crate) fn known<'a>(part: &'a str, settings: &Settings) -> Result<&'a str, A
         return Err(ApiError::new(StatusCode::GONE, "UNSUPPORTED_API_VERSION", message));
     }
     Ok(version)
+}
+
+/// Whether a version (`62.0`) is this one or a later one.
+pub(super) fn reached(version: &str, since: u16) -> bool {
+    version
+        .split('.')
+        .next()
+        .and_then(|number| number.parse::<u16>().ok())
+        .is_some_and(|number| number >= since)
+}
+
+/// What a user sees by an API version: who may query all files needs no filter for links of files since 59.0.
+pub(crate) fn seen_by(version: &str, mut view: View) -> View {
+    view.query_all_files &= reached(version, 59);
+    view
 }
 
 /// The answer of `/services/data`.

@@ -116,7 +116,7 @@ impl Simulator {
         self.state.sessions.end_all();
     }
 
-    /// Puts the clock of sessions, codes and allowances ahead.
+    /// Puts the clock of sessions, codes, cursors and allowances ahead.
     pub fn advance(&self, by: Duration) {
         self.state.clock.advance(by);
     }

@@ -162,7 +162,7 @@ fn answer_data(
     let version = rest::known_version(version, &org.org.settings)?;
     let in_flight = org.limits.enter(caller)?;
     let world = org.now();
-    let view = org.org.view(&world, caller.user, &user);
-    let call = Call { org, world, user: &user, view, version, request };
+    let view = rest::seen_by(version, org.org.view(&world, caller.user, &user));
+    let call = Call { org, world, caller, user: &user, view, version, request };
     Ok((rest::answer(state, &call, parts).unwrap_or_else(|error| error.answer()), in_flight))
 }

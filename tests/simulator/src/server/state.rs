@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::limits::OrgLimits;
 use crate::log::RequestLog;
 use crate::org::{Org, Site, Users};
-use crate::rest::Cursors;
+use crate::rest::{Cursors, Derived};
 use crate::store::World;
 use crate::store::transaction::{Actor, Transaction};
 use crate::value::Id;
@@ -39,6 +39,7 @@ pub(crate) struct OrgState {
     pub(crate) users: Users,
     pub(crate) limits: OrgLimits,
     pub(crate) cursors: Cursors,
+    pub(crate) derived: Derived,
     pub(crate) jobs: Jobs,
     world: RwLock<World>,
     /// Held by the one transaction that runs: the time of the last one, in milliseconds since 1970.
@@ -109,7 +110,8 @@ impl State {
                 number,
                 users: Users::new(&org.settings.users),
                 limits: OrgLimits::new(&org.settings, &clock),
-                cursors: Cursors::default(),
+                cursors: Cursors::new(clock.clone()),
+                derived: Derived::default(),
                 jobs: Jobs::default(),
                 world: RwLock::new(world),
                 changing: Mutex::default(),

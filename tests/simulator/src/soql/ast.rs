@@ -29,6 +29,104 @@ pub enum Selected {
     Aggregate(Function, Name, Option<String>),
     /// `FIELDS(…)`.
     Fields(FieldSet),
+    /// `toLabel(Status) shown`, `CALENDAR_YEAR(CreatedDate)`.
+    Called(Call, Name, Option<String>),
+    /// `(SELECT Id FROM Contacts)`: FROM names a relationship to children.
+    Children(Box<Query>),
+    /// `TYPEOF What WHEN Account THEN Phone ELSE Name END`.
+    TypeOf(TypeOf),
+}
+
+/// A polymorphic reference of which other fields are asked for each object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TypeOf {
+    /// The relationship.
+    pub name: Name,
+    /// Object and fields.
+    pub when: Vec<(Name, Vec<Name>)>,
+    /// Fields of any other object.
+    pub otherwise: Vec<Name>,
+}
+
+/// A function around a field, but for the aggregates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Call {
+    Date(DatePart),
+    ToLabel,
+    ConvertCurrency,
+    Format,
+    /// Of a group: whether the field was left out of its key (ROLLUP, CUBE).
+    Grouping,
+}
+
+impl Call {
+    /// The function by its name, in any case.
+    pub fn find(name: &str) -> Option<Self> {
+        Some(match name.to_ascii_uppercase().as_str() {
+            "TOLABEL" => Self::ToLabel,
+            "CONVERTCURRENCY" => Self::ConvertCurrency,
+            "FORMAT" => Self::Format,
+            "GROUPING" => Self::Grouping,
+            other => Self::Date(DatePart::find(other)?),
+        })
+    }
+}
+
+/// What date functions give of a date or datetime (UTC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum DatePart {
+    Year,
+    Quarter,
+    Month,
+    DayInMonth,
+    DayInWeek,
+    DayInYear,
+    DayOnly,
+    HourInDay,
+    WeekInMonth,
+    WeekInYear,
+}
+
+impl DatePart {
+    /// By the function's name in capitals. Fiscal years begin in January, as in an org that set nothing else.
+    fn find(name: &str) -> Option<Self> {
+        Some(match name {
+            "CALENDAR_YEAR" | "FISCAL_YEAR" => Self::Year,
+            "CALENDAR_QUARTER" | "FISCAL_QUARTER" => Self::Quarter,
+            "CALENDAR_MONTH" | "FISCAL_MONTH" => Self::Month,
+            "DAY_IN_MONTH" => Self::DayInMonth,
+            "DAY_IN_WEEK" => Self::DayInWeek,
+            "DAY_IN_YEAR" => Self::DayInYear,
+            "DAY_ONLY" => Self::DayOnly,
+            "HOUR_IN_DAY" => Self::HourInDay,
+            "WEEK_IN_MONTH" => Self::WeekInMonth,
+            "WEEK_IN_YEAR" => Self::WeekInYear,
+            _ => return None,
+        })
+    }
+}
+
+/// A field of GROUP BY, and what is taken of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupBy {
+    /// The field.
+    pub name: Name,
+    /// The part of a date.
+    pub part: Option<DatePart>,
+}
+
+/// Which sub-totals a grouped query has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Totals {
+    /// None.
+    #[default]
+    None,
+    /// `GROUP BY ROLLUP(a, b)`: of a, and of all.
+    Rollup,
+    /// `GROUP BY CUBE(a, b)`: of every combination.
+    Cube,
 }
 
 /// Aggregate functions.
@@ -118,6 +216,10 @@ pub enum Condition {
     Compare(Name, Operator, Vec<Literal>),
     /// An id among those that a query finds (semi-join), or `true` for not among them (anti-join).
     Join(Name, bool, Box<Query>),
+    /// A part of a date compared.
+    CompareCall(Call, Name, Operator, Vec<Literal>),
+    /// An aggregate compared (HAVING); no name for `COUNT()`.
+    CompareAggregate(Function, Option<Name>, Operator, Vec<Literal>),
 }
 
 /// One ORDER BY entry.
@@ -127,6 +229,8 @@ pub struct Order {
     pub name: Name,
     /// The aggregate of that field.
     pub function: Option<Function>,
+    /// The part of that date.
+    pub part: Option<DatePart>,
     /// DESC
     pub descending: bool,
     /// NULLS LAST (nulls come first otherwise, in either direction).
@@ -146,16 +250,35 @@ pub struct Query {
     pub from: Name,
     /// Alias of the object.
     pub alias: Option<String>,
+    /// `USING SCOPE mine`: in lower case.
+    pub scope: Option<String>,
     /// WHERE
     pub condition: Option<Condition>,
     /// GROUP BY
-    pub group: Vec<Name>,
+    pub group: Vec<GroupBy>,
+    /// GROUP BY ROLLUP, CUBE
+    pub totals: Totals,
+    /// HAVING
+    pub having: Option<Condition>,
     /// ORDER BY
     pub order: Vec<Order>,
     /// LIMIT
     pub limit: Option<u64>,
     /// OFFSET
     pub offset: u64,
+    /// OFFSET was written, be it 0: there are 2,000 rows at most then.
+    pub has_offset: bool,
     /// `ALL ROWS`: deleted rows, too (Apex only; the API refuses it).
     pub all_rows: bool,
+}
+
+impl Query {
+    /// How many levels of children are asked for below the object itself.
+    pub fn levels(&self) -> usize {
+        let below = |selected: &Selected| match selected {
+            Selected::Children(inner) => 1 + inner.levels(),
+            _ => 0,
+        };
+        self.select.iter().map(below).max().unwrap_or_default()
+    }
 }

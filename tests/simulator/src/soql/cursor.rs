@@ -2,19 +2,22 @@
 //! keeps a mark every so many rows, and only an ORDER BY keeps the ids of its rows.
 
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::Plan;
 use super::filter::Filter;
+use super::nested::Children;
 use super::plan::Column;
-use super::sort;
+use super::take::Expr;
+use super::{Plan, SoqlError, sort};
 use crate::schema::Schema;
 use crate::store::table::Scan;
 use crate::store::{Bounds, Database, Row, RowRef, Table};
-use crate::value::{Cell, Id};
+use crate::value::{Cell, Id, Value};
 
 /// Matching rows between two marks.
 const MARK_EVERY: u64 = 1_024;
+/// Groups of an answer at most: queryMore does not go on with groups.
+const MOST_GROUPS: u64 = 2_000;
 
 /// An open query.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Cursor {
     filter: Option<Filter>,
     total: u64,
     rows: Rows,
+    /// The children that sub-selects give, read when the first row is written.
+    children: Arc<Vec<OnceLock<Children>>>,
 }
 
 /// How the rows are found.
@@ -43,13 +48,43 @@ enum Rows {
 impl Cursor {
     pub(super) fn new(plan: Arc<Plan>, database: Database, with_deleted: bool) -> Self {
         let filter = plan.filter.as_ref().map(|filter| filter.joined(&database, with_deleted));
-        let mut cursor =
-            Self { plan, database, with_deleted, filter, total: 0, rows: Rows::Listed(Vec::new()) };
+        let children = Arc::new(plan.children.iter().map(|_| OnceLock::new()).collect());
+        let rows = Rows::Listed(Vec::new());
+        let mut cursor = Self { plan, database, with_deleted, filter, total: 0, rows, children };
         let (rows, matched) = cursor.find();
         let left = matched.saturating_sub(cursor.plan.offset);
         cursor.total = cursor.plan.limit.map_or(left, |limit| left.min(limit));
         cursor.rows = rows;
         cursor
+    }
+
+    /// The same query with these rows of it.
+    pub(super) fn with_rows(&self, ids: Vec<Id>) -> Self {
+        Self {
+            plan: self.plan.clone(),
+            database: self.database.clone(),
+            with_deleted: self.with_deleted,
+            filter: None,
+            total: ids.len() as u64,
+            rows: Rows::Listed(ids),
+            children: self.children.clone(),
+        }
+    }
+
+    /// The children of a row by the number of the sub-select, if it has any.
+    pub(super) fn children(&self, number: usize, parent: Id) -> Option<Self> {
+        let list = self.plan.children.get(number)?;
+        let read = self.children.get(number)?;
+        read.get_or_init(|| Children::read(list, &self.database, self.with_deleted)).of(list, parent)
+    }
+
+    /// Refuses an answer of more groups than it can hold.
+    pub fn check(&self) -> Result<(), SoqlError> {
+        if !self.plan.aggregate || self.total <= MOST_GROUPS {
+            return Ok(());
+        }
+        let message = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch";
+        Err(SoqlError { code: "EXCEEDED_ID_LIMIT", message: message.to_owned() })
     }
 
     fn find(&self) -> (Rows, u64) {
@@ -58,7 +93,7 @@ impl Cursor {
         let mut order = plan.order.as_slice();
         // rows are stored in the order of their ids, and no two have the same
         let by_id = |path: &super::Path| path.next.is_empty() && path.field == id_field;
-        if let Some(at) = order.iter().position(|by| by_id(&by.path)) {
+        if let Some(at) = order.iter().position(|by| by_id(&by.expr.path)) {
             order = &order[..at + usize::from(at > 0 || order[at].descending)];
         }
         let most = plan.limit.map(|limit| limit.saturating_add(plan.offset));
@@ -177,7 +212,20 @@ impl Cursor {
         if let (true, RowRef::Stored(group)) = (self.plan.aggregate, row) {
             return group.get(column);
         }
-        let column = &self.plan.columns[column];
+        self.column_cell(&self.plan.columns[column], row, scratch)
+    }
+
+    /// The cell of a column of this plan, or of one that a TYPEOF clause has for the row's object.
+    pub(super) fn column_cell<'a>(
+        &'a self,
+        column: &'a Column,
+        row: RowRef<'a>,
+        scratch: &'a mut String,
+    ) -> Cell<'a> {
+        if let Some(take) = &column.take {
+            let value = self.path_cell(&column.path, row, scratch).to_value();
+            return take.of(value, self.schema(), scratch);
+        }
         if column.path.next.is_empty() {
             return self.database.cell(self.schema(), column.object, row, column.field, scratch);
         }
@@ -192,7 +240,17 @@ impl Cursor {
         field: usize,
         scratch: &'a mut String,
     ) -> Cell<'a> {
-        match self.plan.columns[column].path.walk(&self.database, self.schema(), row, usize::MAX) {
+        self.column_part(&self.plan.columns[column], row, field, scratch)
+    }
+
+    pub(super) fn column_part<'a>(
+        &'a self,
+        column: &'a Column,
+        row: RowRef<'a>,
+        field: usize,
+        scratch: &'a mut String,
+    ) -> Cell<'a> {
+        match column.path.walk(&self.database, self.schema(), row, usize::MAX) {
             Some((leaf, row)) => self.database.cell(self.schema(), leaf.object, row, field, scratch),
             None => Cell::Null,
         }
@@ -201,9 +259,26 @@ impl Cursor {
     /// Object and id of the parent that a column's path has reached after `depth` relationships; nothing where
     /// there is no parent.
     pub fn ancestor(&self, row: RowRef<'_>, column: usize, depth: usize) -> Option<(usize, Id)> {
-        let (reached, row) =
-            self.plan.columns[column].path.walk(&self.database, self.schema(), row, depth)?;
+        self.column_ancestor(&self.plan.columns[column], row, depth)
+    }
+
+    pub(super) fn column_ancestor(
+        &self,
+        column: &Column,
+        row: RowRef<'_>,
+        depth: usize,
+    ) -> Option<(usize, Id)> {
+        let (reached, row) = column.path.walk(&self.database, self.schema(), row, depth)?;
         Some((reached.object, self.database.table(reached.object).id_of(row)))
+    }
+
+    /// The value of a field, or of what is taken of it.
+    pub(super) fn expr_value(&self, expr: &Expr, row: RowRef<'_>, scratch: &mut String) -> Option<Value> {
+        let value = self.path_cell(&expr.path, row, scratch).to_value();
+        match &expr.take {
+            Some(take) => take.of(value, self.schema(), scratch).to_value(),
+            None => value,
+        }
     }
 
     pub(super) fn path_cell<'a>(

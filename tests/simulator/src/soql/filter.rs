@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::ast::{Condition, Literal, Name, Operator};
+use super::ast::{Call, Condition, DatePart, Literal, Name, Operator};
 use super::literal::{Pattern, range, unescape};
 use super::resolve::{Path, Resolver};
-use super::{Plan, SoqlError};
+use super::take::Take;
+use super::{Plan, SoqlError, join};
 use crate::schema::{FieldType, Schema};
 use crate::store::{Bounds, Database, RowRef};
 use crate::value::calendar::DAY_MS;
@@ -21,6 +22,8 @@ pub(super) enum Filter {
     Or(Vec<Filter>),
     Not(Box<Filter>),
     Test(Path, Operator, Vec<Operand>),
+    /// What a function takes of a field.
+    Taken(Path, Take, Operator, Vec<Operand>),
     /// A semi-join before its query has run; `true` for an anti-join.
     Join(Path, bool, Arc<Plan>),
     /// A semi-join with what its query found.
@@ -46,6 +49,10 @@ pub(super) enum Operand {
 impl Filter {
     /// Looks up the names of a condition and reads its values. `today` is what date literals count from.
     pub(super) fn new(resolver: &Resolver<'_>, condition: &Condition, today: i32) -> Result<Self, SoqlError> {
+        let at = |name: &Name| {
+            let offset = name.at;
+            move |error: SoqlError| error.at(resolver.text, offset)
+        };
         let all = |conditions: &[Condition]| {
             conditions.iter().map(|c| Self::new(resolver, c, today)).collect::<Result<Vec<_>, _>>()
         };
@@ -54,28 +61,46 @@ impl Filter {
             Condition::Or(conditions) => Self::Or(all(conditions)?),
             Condition::Not(inner) => Self::Not(Box::new(Self::new(resolver, inner, today)?)),
             Condition::Compare(name, operator, values) => {
+                let (expr, names) = resolver.expr(name)?;
+                let kind = resolver.filterable(&expr.path, name)?;
+                if let Some(take) = expr.take {
+                    let shown = names.last().map_or("", String::as_str);
+                    let operands =
+                        operands(take.kind(), *operator, values, shown, today).map_err(at(name))?;
+                    return Ok(Self::Taken(expr.path, take, *operator, operands));
+                }
+                let field = &resolver.field(&expr.path).name;
+                let operands = operands(kind, *operator, values, field, today).map_err(at(name))?;
+                Self::Test(expr.path, *operator, operands)
+            }
+            Condition::CompareCall(call, name, operator, values) => {
                 let (path, _) = resolver.path(name)?;
                 let kind = resolver.filterable(&path, name)?;
-                let field = &resolver.field(&path).name;
-                check_operator(kind, *operator, field).map_err(|e| e.at(resolver.text, name.at))?;
-                let operands = values
-                    .iter()
-                    .map(|value| operand(kind, *operator, value, field, today))
-                    .collect::<Result<_, _>>()
-                    .map_err(|error: SoqlError| place(error, resolver, name))?;
-                Self::Test(path, *operator, operands)
+                let field = resolver.field(&path);
+                let take = match call {
+                    Call::Date(part) => date_take(*part, kind, &field.name).map_err(at(name))?,
+                    Call::ToLabel => Take::labels(resolver.schema.object(path.leaf().object), &field.name),
+                    Call::ConvertCurrency => {
+                        let operands =
+                            operands(kind, *operator, values, &field.name, today).map_err(at(name))?;
+                        return Ok(Self::Test(path, *operator, operands));
+                    }
+                    Call::Format | Call::Grouping => {
+                        return Err(at(name)(SoqlError::malformed("this function is not allowed in WHERE")));
+                    }
+                };
+                let operands =
+                    operands(take.kind(), *operator, values, &field.name, today).map_err(at(name))?;
+                Self::Taken(path, take, *operator, operands)
+            }
+            Condition::CompareAggregate(_, name, ..) => {
+                let offset = name.as_ref().map_or(0, |name| name.at);
+                let message =
+                    "Aggregate expressions are only allowed in the SELECT, HAVING and ORDER BY clauses";
+                return Err(SoqlError::malformed(message).at(resolver.text, offset));
             }
             Condition::Join(name, negated, query) => {
-                let (path, _) = resolver.path(name)?;
-                if !resolver.filterable(&path, name)?.is_id() {
-                    let message = "The left operand of a semi join must be an id or a reference field";
-                    return Err(place(SoqlError::malformed(message), resolver, name));
-                }
-                let plan = Plan::new(resolver.schema, resolver.view, query)?;
-                if !matches!(plan.columns.as_slice(), [column] if column.kind.is_id()) {
-                    let message = "semi join sub-selects can only query id fields, one at a time";
-                    return Err(place(SoqlError::malformed(message), resolver, &query.from));
-                }
+                let (path, plan) = join::plan(resolver, name, query)?;
                 Self::Join(path, *negated, Arc::new(plan))
             }
         })
@@ -121,6 +146,12 @@ impl Filter {
                     None => Cell::Null,
                 };
                 test(cell, *operator, operands)
+            }
+            Self::Taken(path, take, operator, operands) => {
+                let value = path.walk(database, schema, row, usize::MAX).and_then(|(leaf, row)| {
+                    database.cell(schema, leaf.object, row, leaf.field, scratch).to_value()
+                });
+                test(take.of(value, schema, scratch), *operator, operands)
             }
             Self::Among(path, negated, ids) => {
                 let reached = path.walk(database, schema, row, usize::MAX);
@@ -174,8 +205,25 @@ impl Filter {
     }
 }
 
-fn place(error: SoqlError, resolver: &Resolver<'_>, name: &Name) -> SoqlError {
-    error.at(resolver.text, name.at)
+/// A part of a field that holds dates.
+pub(super) fn date_take(part: DatePart, kind: FieldType, field: &str) -> Result<Take, SoqlError> {
+    let timed = matches!(part, DatePart::HourInDay | DatePart::DayOnly);
+    if kind == FieldType::DateTime || kind == FieldType::Date && !timed {
+        return Ok(Take::Date(part));
+    }
+    Err(SoqlError::field(format!("field {field} does not support date functions")))
+}
+
+/// Reads the values that a field of a type is compared with.
+pub(super) fn operands(
+    kind: FieldType,
+    operator: Operator,
+    values: &[Literal],
+    field: &str,
+    today: i32,
+) -> Result<Vec<Operand>, SoqlError> {
+    check_operator(kind, operator, field)?;
+    values.iter().map(|value| operand(kind, operator, value, field, today)).collect()
 }
 
 fn narrow(a: Bounds, b: Bounds) -> Bounds {
@@ -301,7 +349,7 @@ fn operand(
     })
 }
 
-fn test(cell: Cell<'_>, operator: Operator, operands: &[Operand]) -> bool {
+pub(super) fn test(cell: Cell<'_>, operator: Operator, operands: &[Operand]) -> bool {
     let ordering = || operands.first().and_then(|operand| order(cell, operand));
     match operator {
         Operator::Equal | Operator::In => operands.iter().any(|o| order(cell, o) == Some(Ordering::Equal)),

@@ -1,5 +1,10 @@
-//! Rows as REST writes them: parents as objects within, addresses as objects, content of blobs as its URL.
+//! Rows as REST writes them: parents as objects within, lists of children, addresses as objects, content of blobs
+//! as its URL.
 
+use std::sync::Arc;
+
+use super::columns::Layout;
+use super::plan::Column;
 use super::{Cursor, Plan};
 use crate::schema::FieldType;
 use crate::store::RowRef;
@@ -13,6 +18,10 @@ pub struct JsonForm {
     /// `/services/data/v62.0/sobjects/`
     base: String,
     nodes: Vec<Node>,
+    /// Of each TYPEOF clause, the nodes by object.
+    variants: Vec<Vec<(usize, Vec<Node>)>>,
+    /// Of each sub-select.
+    children: Vec<JsonForm>,
 }
 
 #[derive(Debug)]
@@ -21,16 +30,61 @@ enum Node {
     Column(usize),
     /// A parent: name of the relationship, a column below it, and what is asked of it.
     Parent(String, usize, Vec<Node>),
+    /// The sub-select with this number.
+    Children(usize),
+    /// The TYPEOF clause with this number.
+    Variants(usize),
+}
+
+/// How long lists of children are cut into pages.
+pub trait Pages {
+    /// How many rows of a list go into the answer.
+    fn size(&mut self, list: &Cursor) -> u64;
+    /// Keeps a list whose rows from `from` on are not in the answer; the URL to go on with.
+    fn keep(&mut self, list: Arc<Cursor>, from: u64) -> String;
+}
+
+/// Every list as a whole.
+struct Whole;
+
+impl Pages for Whole {
+    fn size(&mut self, list: &Cursor) -> u64 {
+        list.total()
+    }
+
+    fn keep(&mut self, _: Arc<Cursor>, _: u64) -> String {
+        String::new()
+    }
 }
 
 impl JsonForm {
     /// The form for a plan in an API version (`62.0`).
     pub fn new(plan: &Plan, version: &str) -> Self {
+        Self::at(plan, &format!("/services/data/v{version}/sobjects/"))
+    }
+
+    /// The form for a plan, with URLs of records that begin so.
+    pub fn at(plan: &Plan, base: &str) -> Self {
         let mut nodes = Vec::new();
-        for (number, column) in plan.columns.iter().enumerate() {
-            insert(&mut nodes, &column.names, number);
+        for place in &plan.layout {
+            match place {
+                Layout::Column(number) => insert(&mut nodes, &plan.columns[*number].names, *number),
+                Layout::Children(number) => nodes.push(Node::Children(*number)),
+                Layout::Variants(number) => nodes.push(Node::Variants(*number)),
+            }
         }
-        Self { base: format!("/services/data/v{version}/sobjects/"), nodes }
+        let nested = |columns: &[Column]| {
+            let mut nodes = Vec::new();
+            columns.iter().enumerate().for_each(|(number, column)| insert(&mut nodes, &column.names, number));
+            nodes
+        };
+        let variants = plan.variants.iter();
+        Self {
+            base: base.to_owned(),
+            nodes,
+            variants: variants.map(|v| v.columns.iter().map(|(o, c)| (*o, nested(c))).collect()).collect(),
+            children: plan.children.iter().map(|list| Self::at(&list.plan, base)).collect(),
+        }
     }
 }
 
@@ -53,110 +107,179 @@ fn insert(level: &mut Vec<Node>, names: &[String], number: usize) {
     level.push(Node::Parent(parent.clone(), number, within));
 }
 
+/// What a record is written with.
+struct Writer<'a> {
+    form: &'a JsonForm,
+    pages: &'a mut dyn Pages,
+    scratch: &'a mut String,
+    out: &'a mut Vec<u8>,
+}
+
 impl Cursor {
-    /// Appends the record of a row.
+    /// Appends the record of a row, lists of children as a whole.
     pub fn write_json_row(&self, row: RowRef<'_>, form: &JsonForm, scratch: &mut String, out: &mut Vec<u8>) {
-        if self.plan().aggregate {
-            out.extend_from_slice(b"{\"attributes\":{\"type\":\"AggregateResult\"}");
-        } else {
-            self.write_attributes(self.plan().object, self.id(row), form, out);
-        }
-        self.write_nodes(row, &form.nodes, 0, form, scratch, out);
-        out.push(b'}');
+        self.write_record(row, &mut Writer { form, pages: &mut Whole, scratch, out });
     }
 
-    fn write_attributes(&self, object: usize, id: Id, form: &JsonForm, out: &mut Vec<u8>) {
+    /// Appends the record of a row, lists of children in pages.
+    pub fn write_json_record(
+        &self,
+        row: RowRef<'_>,
+        form: &JsonForm,
+        pages: &mut dyn Pages,
+        scratch: &mut String,
+        out: &mut Vec<u8>,
+    ) {
+        self.write_record(row, &mut Writer { form, pages, scratch, out });
+    }
+
+    fn write_record(&self, row: RowRef<'_>, to: &mut Writer<'_>) {
+        if self.plan().aggregate {
+            to.out.extend_from_slice(b"{\"attributes\":{\"type\":\"AggregateResult\"}");
+        } else {
+            self.write_attributes(self.plan().object, self.id(row), to);
+        }
+        let form = to.form;
+        self.write_nodes(row, self.columns(), &form.nodes, 0, to);
+        to.out.push(b'}');
+    }
+
+    fn write_attributes(&self, object: usize, id: Id, to: &mut Writer<'_>) {
         let name = self.plan().schema.object(object).name.as_bytes();
-        out.extend_from_slice(b"{\"attributes\":{\"type\":\"");
-        out.extend_from_slice(name);
-        out.extend_from_slice(b"\",\"url\":\"");
-        write_url(name, id, form, out);
-        out.extend_from_slice(b"\"}");
+        to.out.extend_from_slice(b"{\"attributes\":{\"type\":\"");
+        to.out.extend_from_slice(name);
+        to.out.extend_from_slice(b"\",\"url\":\"");
+        write_url(name, id, to);
+        to.out.extend_from_slice(b"\"}");
     }
 
     fn write_nodes(
         &self,
         row: RowRef<'_>,
+        columns: &[Column],
         nodes: &[Node],
         depth: usize,
-        form: &JsonForm,
-        scratch: &mut String,
-        out: &mut Vec<u8>,
+        to: &mut Writer<'_>,
     ) {
         for node in nodes {
-            out.extend_from_slice(b",\"");
+            let name = match node {
+                Node::Column(number) => columns[*number].names.last().map_or("", String::as_str),
+                Node::Parent(name, ..) => name,
+                Node::Children(number) => &self.plan().children[*number].name,
+                Node::Variants(number) => &self.plan().variants[*number].name,
+            };
+            to.out.extend_from_slice(b",\"");
+            to.out.extend_from_slice(name.as_bytes());
+            to.out.extend_from_slice(b"\":");
             match node {
-                Node::Column(number) => {
-                    let name = self.columns()[*number].names.last().map_or("", String::as_str);
-                    out.extend_from_slice(name.as_bytes());
-                    out.extend_from_slice(b"\":");
-                    self.write_column(row, *number, form, scratch, out);
+                Node::Column(number) if self.plan().aggregate => {
+                    write_cell(self.cell(row, *number, to.scratch), to.out);
                 }
-                Node::Parent(name, number, within) => {
-                    out.extend_from_slice(name.as_bytes());
-                    out.extend_from_slice(b"\":");
-                    match self.ancestor(row, *number, depth + 1) {
+                Node::Column(number) => self.write_column(row, &columns[*number], to),
+                Node::Parent(_, number, within) => {
+                    match self.column_ancestor(&columns[*number], row, depth + 1) {
                         Some((object, id)) => {
-                            self.write_attributes(object, id, form, out);
-                            self.write_nodes(row, within, depth + 1, form, scratch, out);
-                            out.push(b'}');
+                            self.write_attributes(object, id, to);
+                            self.write_nodes(row, columns, within, depth + 1, to);
+                            to.out.push(b'}');
                         }
-                        None => out.extend_from_slice(b"null"),
+                        None => to.out.extend_from_slice(b"null"),
                     }
                 }
+                Node::Children(number) => self.write_children(row, *number, to),
+                Node::Variants(number) => self.write_variant(row, *number, to),
             }
         }
     }
 
-    fn write_column(
-        &self,
-        row: RowRef<'_>,
-        number: usize,
-        form: &JsonForm,
-        scratch: &mut String,
-        out: &mut Vec<u8>,
-    ) {
-        let column = &self.columns()[number];
-        if column.kind.is_compound() {
-            return self.write_compound(row, number, scratch, out);
+    /// The list of a sub-select; null for none, as recorded.
+    fn write_children(&self, row: RowRef<'_>, number: usize, to: &mut Writer<'_>) {
+        let Some(list) = self.children(number, self.id(row)) else {
+            return to.out.extend_from_slice(b"null");
+        };
+        let list = Arc::new(list);
+        let (total, size) = (list.total(), to.pages.size(&list));
+        to.out.extend_from_slice(b"{\"totalSize\":");
+        write_integer(i64::try_from(total).unwrap_or(i64::MAX), to.out);
+        if size < total {
+            let next = to.pages.keep(list.clone(), size);
+            to.out.extend_from_slice(format!(",\"done\":false,\"nextRecordsUrl\":\"{next}\"").as_bytes());
+        } else {
+            to.out.extend_from_slice(b",\"done\":true");
         }
-        let cell = self.cell(row, number, scratch);
-        if column.kind == FieldType::Base64 && cell != Cell::Null {
-            let Some((object, id)) = self.ancestor(row, number, usize::MAX) else {
-                return write_cell(Cell::Null, out);
-            };
-            let described = self.plan().schema.object(object);
-            out.push(b'"');
-            write_url(described.name.as_bytes(), id, form, out);
-            out.push(b'/');
-            out.extend_from_slice(described.fields[column.field].name.as_bytes());
-            out.push(b'"');
-            return;
+        to.out.extend_from_slice(b",\"records\":[");
+        for (n, child) in list.rows(0, size).enumerate() {
+            if n > 0 {
+                to.out.push(b',');
+            }
+            let form = &to.form.children[number];
+            let Writer { pages, scratch, out, .. } = to;
+            list.write_record(child, &mut Writer { form, pages: &mut **pages, scratch, out });
         }
-        write_cell(cell, out);
+        to.out.extend_from_slice(b"]}");
     }
 
-    fn write_compound(&self, row: RowRef<'_>, number: usize, scratch: &mut String, out: &mut Vec<u8>) {
-        let column = &self.columns()[number];
+    /// A parent with the fields that TYPEOF names for its object.
+    fn write_variant(&self, row: RowRef<'_>, number: usize, to: &mut Writer<'_>) {
+        let (plan, database) = (self.plan(), self.database());
+        let (schema, variants) = (&plan.schema, &plan.variants[number]);
+        let cell = database.cell(schema, plan.object, row, variants.reference, to.scratch);
+        let found = match cell {
+            Cell::Id(id) => schema.find_prefix(id.prefix()).map(|object| (object, id)),
+            _ => None,
+        };
+        let place =
+            found.and_then(|(object, _)| variants.columns.iter().position(|(known, _)| *known == object));
+        let (Some((object, id)), Some(place)) = (found, place) else {
+            return to.out.extend_from_slice(b"null");
+        };
+        let Some(parent) = database.find(object, id) else { return to.out.extend_from_slice(b"null") };
+        let form = to.form;
+        self.write_attributes(object, id, to);
+        self.write_nodes(parent, &variants.columns[place].1, &form.variants[number][place].1, 0, to);
+        to.out.push(b'}');
+    }
+
+    fn write_column(&self, row: RowRef<'_>, column: &Column, to: &mut Writer<'_>) {
+        if column.kind.is_compound() {
+            return self.write_compound(row, column, to);
+        }
+        let cell = self.column_cell(column, row, to.scratch);
+        if column.kind == FieldType::Base64 && cell != Cell::Null {
+            let Some((object, id)) = self.column_ancestor(column, row, usize::MAX) else {
+                return write_cell(Cell::Null, to.out);
+            };
+            let described = self.plan().schema.object(object);
+            to.out.push(b'"');
+            write_url(described.name.as_bytes(), id, to);
+            to.out.push(b'/');
+            to.out.extend_from_slice(described.fields[column.field].name.as_bytes());
+            to.out.push(b'"');
+            return;
+        }
+        write_cell(cell, to.out);
+    }
+
+    fn write_compound(&self, row: RowRef<'_>, column: &Column, to: &mut Writer<'_>) {
         let parts = &self.plan().schema.object(column.object).fields[column.field].parts;
-        if parts.iter().all(|(_, field)| self.part(row, number, *field, scratch) == Cell::Null) {
-            return write_cell(Cell::Null, out);
+        if parts.iter().all(|(_, field)| self.column_part(column, row, *field, to.scratch) == Cell::Null) {
+            return write_cell(Cell::Null, to.out);
         }
         for (n, (key, field)) in parts.iter().enumerate() {
-            out.extend_from_slice(if n == 0 { b"{\"" } else { b",\"" });
-            out.extend_from_slice(key.as_bytes());
-            out.extend_from_slice(b"\":");
-            write_cell(self.part(row, number, *field, scratch), out);
+            to.out.extend_from_slice(if n == 0 { b"{\"" } else { b",\"" });
+            to.out.extend_from_slice(key.as_bytes());
+            to.out.extend_from_slice(b"\":");
+            write_cell(self.column_part(column, row, *field, to.scratch), to.out);
         }
-        out.push(b'}');
+        to.out.push(b'}');
     }
 }
 
-fn write_url(object: &[u8], id: Id, form: &JsonForm, out: &mut Vec<u8>) {
-    out.extend_from_slice(form.base.as_bytes());
-    out.extend_from_slice(object);
-    out.push(b'/');
-    out.extend_from_slice(&id.to_bytes());
+fn write_url(object: &[u8], id: Id, to: &mut Writer<'_>) {
+    to.out.extend_from_slice(to.form.base.as_bytes());
+    to.out.extend_from_slice(object);
+    to.out.push(b'/');
+    to.out.extend_from_slice(&id.to_bytes());
 }
 
 fn write_cell(cell: Cell<'_>, out: &mut Vec<u8>) {

@@ -94,13 +94,14 @@ impl Pattern {
 
 /// Whether a word names a range of dates, and whether it takes a number.
 pub(super) fn range_takes_number(word: &str) -> Option<bool> {
-    range(word, Some(1), 0)
-        .map(|_| word.to_ascii_uppercase().contains("_N_") || word.eq_ignore_ascii_case("N_DAYS_AGO"))
+    let upper = word.to_ascii_uppercase();
+    range(word, Some(1), 0).map(|_| upper.contains("_N_") || upper.starts_with("N_"))
 }
 
 /// The days that a date literal means on a day: from the first to before the last.
 pub(super) fn range(word: &str, number: Option<i32>, today: i32) -> Option<(i32, i32)> {
-    let word = word.to_ascii_uppercase();
+    // fiscal years are those of the calendar, as in an org that set nothing else
+    let word = word.to_ascii_uppercase().replace("FISCAL_", "");
     let n = number.unwrap_or(1).clamp(0, 20_000);
     let week = today - (today + 4).rem_euclid(7);
     let months = |from: i32, to: i32| (month_start(today, from), month_start(today, to));
@@ -128,6 +129,10 @@ pub(super) fn range(word: &str, number: Option<i32>, today: i32) -> Option<(i32,
         "N_DAYS_AGO" => (today - n, today - n + 1),
         "LAST_N_WEEKS" => (week - 7 * n, week),
         "NEXT_N_WEEKS" => (week + 7, week + 7 + 7 * n),
+        "N_WEEKS_AGO" => (week - 7 * n, week - 7 * n + 7),
+        "N_MONTHS_AGO" => months(-n, 1 - n),
+        "N_QUARTERS_AGO" => quarters(-n, 1 - n),
+        "N_YEARS_AGO" => years(-n, 1 - n),
         "LAST_MONTH" => months(-1, 0),
         "THIS_MONTH" => months(0, 1),
         "NEXT_MONTH" => months(1, 2),
@@ -194,6 +199,12 @@ mod tests {
             ("THIS_QUARTER", None, "2026-10-01", "2027-01-01"),
             ("LAST_YEAR", None, "2025-01-01", "2026-01-01"),
             ("NEXT_N_MONTHS", Some(2), "2026-12-01", "2027-02-01"),
+            ("N_WEEKS_AGO", Some(1), "2026-11-15", "2026-11-22"),
+            ("N_MONTHS_AGO", Some(3), "2026-08-01", "2026-09-01"),
+            ("N_QUARTERS_AGO", Some(1), "2026-07-01", "2026-10-01"),
+            ("THIS_FISCAL_QUARTER", None, "2026-10-01", "2027-01-01"),
+            ("LAST_N_FISCAL_YEARS", Some(2), "2024-01-01", "2026-01-01"),
+            ("N_FISCAL_YEARS_AGO", Some(2), "2024-01-01", "2025-01-01"),
         ] {
             assert_eq!(range(word, number, today), Some((day(from), day(to))), "{word}");
         }

@@ -2,26 +2,34 @@
 
 mod aggregate;
 mod ast;
+mod columns;
 mod csv;
 mod cursor;
 mod error;
 mod filter;
+mod join;
 mod json;
 mod lex;
 mod literal;
+mod nested;
 mod parse;
 mod plan;
 mod resolve;
 mod restrict;
 mod sort;
+mod take;
 #[cfg(test)]
 mod tests;
 
-pub use ast::{Condition, FieldSet, Function, Literal, Name, Operator, Order, Query, Selected};
+pub use ast::{
+    Call, Condition, DatePart, FieldSet, Function, GroupBy, Literal, Name, Operator, Order, Query, Selected,
+    Totals, TypeOf,
+};
 pub use csv::CsvForm;
 pub use cursor::{Cursor, RowIter};
 pub use error::SoqlError;
-pub use json::JsonForm;
+pub use json::{JsonForm, Pages};
 pub use parse::parse;
 pub use plan::{Column, Plan};
 pub use resolve::Path;
+pub use take::Take;

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use super::aggregate::{Grouping, grouping};
-use super::ast::{Condition, FieldSet, Literal, Name, Operator, Query, Selected};
+use super::ast::{Condition, Function, Literal, Name, Operator, Query};
+use super::columns::{self, Layout};
 use super::cursor::Cursor;
 use super::filter::Filter;
+use super::nested::{ChildList, Variants};
 use super::resolve::{Path, Resolver};
-use super::{SoqlError, parse, restrict};
+use super::take::{Expr, Take};
+use super::{SoqlError, join, parse, restrict};
 use crate::schema::{FieldType, Object, Schema, View};
 use crate::store::Database;
 use crate::value::calendar::{DAY_MS, now_ms};
 
-/// Rows that `FIELDS(ALL)` and `FIELDS(CUSTOM)` may be asked for.
-const MOST_WITH_FIELDS: u64 = 200;
+/// Rows of a query that has an OFFSET, as Salesforce gives them.
+const MOST_WITH_OFFSET: u64 = 2_000;
 
 /// A column of the answer.
 #[derive(Clone, Debug)]
@@ -26,16 +29,18 @@ pub struct Column {
     pub object: usize,
     /// Number of that field.
     pub field: usize,
-    /// Type of that field.
+    /// Type of what the column shows.
     pub kind: FieldType,
     /// The way to it.
     pub path: Path,
+    /// What is shown of the field, if not the field itself.
+    pub take: Option<Take>,
 }
 
 /// An entry of ORDER BY.
 #[derive(Clone, Debug)]
 pub(super) struct SortBy {
-    pub(super) path: Path,
+    pub(super) expr: Expr,
     pub(super) descending: bool,
     pub(super) nulls_last: bool,
 }
@@ -51,6 +56,12 @@ pub struct Plan {
     pub count: bool,
     /// The rows are groups (`AggregateResult`), which have no ids.
     pub aggregate: bool,
+    /// Sub-selects.
+    pub(super) children: Vec<ChildList>,
+    /// TYPEOF clauses.
+    pub(super) variants: Vec<Variants>,
+    /// In which order columns, sub-selects and TYPEOF clauses were asked for.
+    pub(super) layout: Vec<Layout>,
     pub(super) grouping: Option<Grouping>,
     pub(super) schema: Arc<Schema>,
     pub(super) filter: Option<Filter>,
@@ -63,61 +74,62 @@ impl Plan {
     /// Looks up the names of a query in what a user sees.
     pub fn new(schema: &Arc<Schema>, view: &View, query: &Query) -> Result<Self, SoqlError> {
         let object = Resolver::object(schema, view, &query.text, &query.from)?;
-        let alias = query.alias.as_deref();
-        let resolver = Resolver { schema, view, text: &query.text, object, alias };
+        restrict::check(schema.object(object), view, query)?;
+        Self::on(schema, view, query, object)
+    }
+
+    /// The same for an object that FROM does not name itself.
+    pub(super) fn on(
+        schema: &Arc<Schema>,
+        view: &View,
+        query: &Query,
+        object: usize,
+    ) -> Result<Self, SoqlError> {
+        let resolver = Resolver { schema, view, text: &query.text, object, alias: query.alias.as_deref() };
         if query.all_rows {
             return Err(SoqlError::malformed("ALL ROWS not allowed in this context"));
-        }
-        restrict::check(resolver.schema.object(object), view, query)?;
-        let today = i32::try_from(now_ms().div_euclid(DAY_MS)).unwrap_or(i32::MAX);
-        let mut filter = query.condition.as_ref().map(|c| Filter::new(&resolver, c, today)).transpose()?;
-        if let Some(own) = own_rows(&resolver)? {
-            filter = Some(match filter {
-                Some(filter) => Filter::And(vec![own, filter]),
-                None => own,
-            });
         }
         if query.count && !query.order.is_empty() {
             return Err(SoqlError::malformed("Count queries cannot be ordered"));
         }
-        let grouped = grouping(&resolver, query)?;
-        let aggregate = grouped.is_some();
-        if let Some((columns, grouping)) = grouped {
-            let grouping = Some(grouping);
-            let (schema, count, limit, offset) = (schema.clone(), false, query.limit, query.offset);
-            let order = Vec::new();
-            return Ok(Self {
-                object,
-                columns,
-                count,
-                aggregate,
-                grouping,
-                schema,
-                filter,
-                order,
-                limit,
-                offset,
-            });
-        }
-        let mut order = Vec::new();
-        for entry in &query.order {
-            let (path, _) = resolver.path(&entry.name)?;
-            resolver.sortable(&path, &entry.name)?;
-            order.push(SortBy { path, descending: entry.descending, nulls_last: entry.nulls_last });
-        }
-        let columns = columns(&resolver, query)?;
-        Ok(Self {
+        let today = i32::try_from(now_ms().div_euclid(DAY_MS)).unwrap_or(i32::MAX);
+        let filter = filter(&resolver, query, today)?;
+        let limit = match query.has_offset {
+            true => Some(query.limit.unwrap_or(u64::MAX).min(MOST_WITH_OFFSET)),
+            false => query.limit,
+        };
+        let mut plan = Self {
             object,
-            columns,
+            columns: Vec::new(),
             count: query.count,
-            aggregate,
+            aggregate: false,
+            children: Vec::new(),
+            variants: Vec::new(),
+            layout: Vec::new(),
             grouping: None,
             schema: schema.clone(),
             filter,
-            order,
-            limit: query.limit,
+            order: Vec::new(),
+            limit,
             offset: query.offset,
-        })
+        };
+        if let Some((columns, grouping)) = grouping(&resolver, query, today)? {
+            plan.layout = (0..columns.len()).map(Layout::Column).collect();
+            (plan.columns, plan.grouping, plan.aggregate) = (columns, Some(grouping), true);
+            return Ok(plan);
+        }
+        for entry in &query.order {
+            if let Some(function) = entry.function {
+                let message = format!("Ordering by {function:?}() needs a grouped query");
+                return Err(SoqlError::malformed(message).at(&query.text, entry.name.at));
+            }
+            let (mut expr, _) = resolver.expr(&entry.name)?;
+            resolver.sortable(&expr.path, &entry.name)?;
+            expr.take = entry.part.map(Take::Date).or(expr.take);
+            plan.order.push(SortBy { expr, descending: entry.descending, nulls_last: entry.nulls_last });
+        }
+        columns::add(&mut plan, &resolver, query)?;
+        Ok(plan)
     }
 
     /// Reads and plans a query in one go.
@@ -144,72 +156,59 @@ impl Plan {
     pub fn is_ordered_or_cut(&self) -> bool {
         !self.order.is_empty() || self.limit.is_some()
     }
+
+    /// Function of a column that shows an aggregate.
+    pub fn function(&self, column: usize) -> Option<Function> {
+        self.grouping.as_ref()?.function(column)
+    }
+
+    /// Sub-selects: names of their relationships, and what is asked of the children.
+    pub fn lists(&self) -> impl Iterator<Item = (&str, &Self)> {
+        self.children.iter().map(|list| (list.name.as_str(), &*list.plan))
+    }
+
+    /// Whether rows hold lists of children.
+    pub fn has_children(&self) -> bool {
+        !self.children.is_empty()
+    }
+}
+
+/// WHERE, and what holds of the rows beside it.
+fn filter(resolver: &Resolver<'_>, query: &Query, today: i32) -> Result<Option<Filter>, SoqlError> {
+    if let Some(condition) = &query.condition {
+        join::check(condition, &query.text)?;
+    }
+    let mut all = Vec::new();
+    all.extend(own_rows(resolver)?);
+    all.extend(scope(resolver, query)?);
+    all.extend(query.condition.as_ref().map(|c| Filter::new(resolver, c, today)).transpose()?);
+    Ok(if all.len() > 1 { Some(Filter::And(all)) } else { all.pop() })
+}
+
+/// A filter of one field that the query did not write.
+fn only(resolver: &Resolver<'_>, field: &str, id: impl ToString) -> Result<Option<Filter>, SoqlError> {
+    let name = Name { parts: vec![field.to_owned()], at: 0 };
+    let is_own = Condition::Compare(name, Operator::Equal, vec![Literal::Text(id.to_string())]);
+    Filter::new(resolver, &is_own, 0).map(Some)
 }
 
 /// `UserPermissionAccess` has one row for whoever asks: the own one.
 fn own_rows(resolver: &Resolver<'_>) -> Result<Option<Filter>, SoqlError> {
     let object = resolver.schema.object(resolver.object);
-    let Some(own) = resolver.view.access.filter(|_| object.name == "UserPermissionAccess") else {
-        return Ok(None);
-    };
-    let name = Name { parts: vec!["Id".to_owned()], at: 0 };
-    let is_own = Condition::Compare(name, Operator::Equal, vec![Literal::Text(own.to_string())]);
-    Filter::new(resolver, &is_own, 0).map(Some)
+    match resolver.view.access.filter(|_| object.name == "UserPermissionAccess") {
+        Some(own) => only(resolver, "Id", own),
+        None => Ok(None),
+    }
 }
 
-fn columns(resolver: &Resolver<'_>, query: &Query) -> Result<Vec<Column>, SoqlError> {
-    let mut columns: Vec<Column> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for selected in &query.select {
-        let (found, at) = match selected {
-            Selected::Field(name) => {
-                let (path, names) = resolver.path(name)?;
-                (vec![column(resolver, path, names)], name.at)
-            }
-            Selected::Aliased(name, _) | Selected::Aggregate(_, name, _) => {
-                let message = "only aggregate expressions use field aliasing";
-                return Err(SoqlError::malformed(message).at(resolver.text, name.at));
-            }
-            Selected::Fields(set) => {
-                if *set != FieldSet::Standard && query.limit.is_none_or(|limit| limit > MOST_WITH_FIELDS) {
-                    let message =
-                        format!("The SOQL FIELDS function must have a LIMIT of at most {MOST_WITH_FIELDS}");
-                    return Err(SoqlError::malformed(message));
-                }
-                (field_set(resolver, *set), 0)
-            }
-        };
-        for column in found {
-            if !seen.insert(column.name.clone()) {
-                let message = format!("duplicate field selected: {}", column.name);
-                return Err(SoqlError { code: "INVALID_FIELD", message }.at(resolver.text, at));
-            }
-            columns.push(column);
+/// USING SCOPE: everything, or what the user owns. Teams, territories and queues are not kept.
+fn scope(resolver: &Resolver<'_>, query: &Query) -> Result<Option<Filter>, SoqlError> {
+    match (query.scope.as_deref(), resolver.view.user) {
+        (None | Some("everything"), _) => Ok(None),
+        (Some("mine"), Some(user)) => only(resolver, "OwnerId", user),
+        (Some(other), _) => {
+            Err(SoqlError { code: "INVALID_QUERY_SCOPE", message: format!("Unsupported scope: {other}") }
+                .at(&query.text, query.from.at))
         }
     }
-    Ok(columns)
-}
-
-fn column(resolver: &Resolver<'_>, path: Path, names: Vec<String>) -> Column {
-    let leaf = path.leaf();
-    let (object, field) = (leaf.object, leaf.field);
-    Column { name: names.join("."), names, object, field, kind: resolver.field(&path).kind, path }
-}
-
-fn field_set(resolver: &Resolver<'_>, set: FieldSet) -> Vec<Column> {
-    let fields = resolver.schema.object(resolver.object).fields.iter().enumerate();
-    fields
-        .filter(|(number, field)| {
-            let wanted = match set {
-                FieldSet::All => true,
-                FieldSet::Standard => !field.custom,
-                FieldSet::Custom => field.custom,
-            };
-            wanted && resolver.view.sees_field(resolver.object, *number)
-        })
-        .map(|(number, field)| {
-            let path = Path { object: resolver.object, field: number, next: Vec::new() };
-            column(resolver, path, vec![field.name.clone()])
-        })
-        .collect()
 }

@@ -4,12 +4,36 @@ use std::sync::Arc;
 
 use super::SoqlError;
 use super::ast::Name;
+use super::take::{Expr, Take};
 use crate::schema::{Field, FieldType, Schema, View};
 use crate::store::{Database, RowRef};
 use crate::value::Cell;
 
 /// Parents that a path may go up through.
 const MOST_PARENTS: usize = 5;
+/// What can be asked of a parent that may be one of several objects: fields of the object `Name`, and the parents
+/// that it has.
+const NAME_FIELDS: [&str; 18] = [
+    "Id",
+    "Name",
+    "FirstName",
+    "LastName",
+    "MiddleName",
+    "Suffix",
+    "Type",
+    "Alias",
+    "Username",
+    "Email",
+    "IsActive",
+    "Phone",
+    "Title",
+    "ProfileId",
+    "UserRoleId",
+    "RecordTypeId",
+    "LastViewedDate",
+    "LastReferencedDate",
+];
+const NAME_PARENTS: [&str; 3] = ["Profile", "UserRole", "RecordType"];
 const ADVICE: &str = "Please reference your WSDL or the describe call for the appropriate names.";
 
 /// A field of an object, or the way to one through parents.
@@ -56,6 +80,7 @@ pub(super) struct Resolver<'a> {
     pub(super) view: &'a View,
     pub(super) text: &'a str,
     pub(super) object: usize,
+    /// Names that stand for the object itself.
     pub(super) alias: Option<&'a str>,
 }
 
@@ -77,7 +102,15 @@ impl Resolver<'_> {
         Ok(number)
     }
 
-    /// The way to a field, and its name as it is spelt in the schema.
+    /// A field, or the type of a parent (`Owner.Type`), and its name as it is spelt in the schema.
+    pub(super) fn expr(&self, name: &Name) -> Result<(Expr, Vec<String>), SoqlError> {
+        let (path, names) = self.path(name)?;
+        let is_type =
+            names.last().is_some_and(|last| last == "Type") && self.field(&path).kind == FieldType::Id;
+        Ok((Expr { path, take: is_type.then_some(Take::TypeName) }, names))
+    }
+
+    /// The way to a field, and its name as it is spelt in the schema. The way to a type ends at the id that tells it.
     pub(super) fn path(&self, name: &Name) -> Result<(Path, Vec<String>), SoqlError> {
         let mut parts = name.parts.as_slice();
         let object = self.schema.object(self.object);
@@ -111,6 +144,13 @@ impl Resolver<'_> {
         let field = field.ok_or_else(|| no_relationship(first))?;
         let reference = &described.fields[field];
         spelt.push(reference.relationship.clone().unwrap_or_default());
+        let several = reference.reference_to.len() > 1;
+        if several {
+            is_of_name(rest)?;
+        }
+        let asks_type = several && rest.len() == 1 && rest[0].eq_ignore_ascii_case("Type");
+        let id = ["Id".to_owned()];
+        let rest = if asks_type { &id } else { rest };
         let targets = reference.reference_to.iter().filter_map(|name| self.schema.find(name));
         let depth = spelt.len();
         let mut refused = None;
@@ -128,6 +168,10 @@ impl Resolver<'_> {
         }
         if next.is_empty() {
             return Err(refused.unwrap_or_else(|| no_relationship(first)));
+        }
+        if asks_type {
+            spelt.truncate(depth);
+            spelt.push("Type".to_owned());
         }
         Ok(Path { object, field, next })
     }
@@ -148,6 +192,34 @@ impl Resolver<'_> {
         Ok(field.kind)
     }
 
+    /// The children behind a relationship name: object and reference field.
+    pub(super) fn children(&self, name: &Name) -> Result<(String, usize, usize), SoqlError> {
+        let outer = self.schema.object(self.object);
+        let written = match name.parts.as_slice() {
+            [prefix, relationship]
+                if prefix.eq_ignore_ascii_case(&outer.name)
+                    || self.alias.is_some_and(|alias| alias.eq_ignore_ascii_case(prefix)) =>
+            {
+                relationship
+            }
+            [relationship] => relationship,
+            _ => &name.joined(),
+        };
+        let found = outer.children.iter().find(|(known, ..)| known.eq_ignore_ascii_case(written));
+        let found = found.and_then(|(known, child, field)| {
+            let child = self.schema.find(child).filter(|child| self.view.sees_object(*child))?;
+            let field = self.schema.object(child).find(field).filter(|f| self.view.sees_field(child, *f))?;
+            Some((known.clone(), child, field))
+        });
+        found.ok_or_else(|| {
+            let message = format!(
+                "Didn't understand relationship '{written}' in FROM part of query call. If you are attempting to use a \
+                 custom relationship, be sure to append the '__r' after the custom relationship name. {ADVICE}"
+            );
+            SoqlError { code: "INVALID_TYPE", message }.at(self.text, name.at)
+        })
+    }
+
     /// Refuses a field that cannot be named in ORDER BY.
     pub(super) fn sortable(&self, path: &Path, name: &Name) -> Result<(), SoqlError> {
         let field = self.field(path);
@@ -159,8 +231,19 @@ impl Resolver<'_> {
     }
 }
 
+/// Refuses what the object `Name` does not have.
+fn is_of_name(rest: &[String]) -> Result<(), SoqlError> {
+    let Some(first) = rest.first() else { return Ok(()) };
+    let known = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(first));
+    match rest.len() {
+        1 if !known(&NAME_FIELDS) => Err(no_column(first, "Name")),
+        2.. if !known(&NAME_PARENTS) => Err(no_relationship(first)),
+        _ => Ok(()),
+    }
+}
+
 /// The words for a field that is not there, and for one that the user may not see.
-fn no_column(field: &str, object: &str) -> SoqlError {
+pub(super) fn no_column(field: &str, object: &str) -> SoqlError {
     SoqlError::field(format!(
         "No such column '{field}' on entity '{object}'. If you are attempting to use a custom field, be sure to append \
          the '__c' after the custom field name. {ADVICE}"

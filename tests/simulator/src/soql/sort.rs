@@ -24,7 +24,7 @@ pub(super) fn sorted(
         let Some(row) = cursor.table().find(id) else { continue };
         let key = order
             .iter()
-            .map(|by| match cursor.path_cell(&by.path, row, &mut scratch).to_value() {
+            .map(|by| match cursor.expr_value(&by.expr, row, &mut scratch) {
                 Some(Value::Text(text)) => Some(Value::Text(text.to_lowercase().into())),
                 other => other,
             })

@@ -77,6 +77,14 @@ impl Answer {
         self
     }
 
+    /// Its bytes, for an answer within another; a stream has none.
+    pub(crate) fn into_bytes(self) -> Option<Bytes> {
+        match self.content {
+            Content::Bytes(bytes) => Some(bytes),
+            Content::Stream(_) => None,
+        }
+    }
+
     /// Turns it into a response, compressed if the client takes that.
     pub(crate) async fn finish(mut self, gzip: bool) -> Response {
         let gzip = gzip

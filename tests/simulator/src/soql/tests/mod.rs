@@ -1,3 +1,5 @@
+mod nested;
+
 use std::sync::Arc;
 
 use super::*;
@@ -45,7 +47,18 @@ fn conditions() {
         ("Owner.Username = 'admin@acme.example' AND Id >= '0015g0000000002'", vec!["Bolt, \"Inc.\""]),
         ("Id IN ('0015g0000000001AAA', '0015g0000000009')", vec!["Acme"]),
         ("Id IN (SELECT AccountId FROM Contact WHERE Birthdate != null)", vec!["Acme"]),
-        ("Id NOT IN (SELECT AccountId FROM Contact) OR Id IN (SELECT ParentId FROM Account)", vec!["Acme"]),
+        (
+            "Id NOT IN (SELECT AccountId FROM Contact WHERE Birthdate != null) AND Name != 'x'",
+            vec!["Bolt, \"Inc.\""],
+        ),
+        ("ParentId IN (SELECT AccountId FROM Contact)", vec!["Bolt, \"Inc.\""]),
+        ("CALENDAR_YEAR(Since__c) = 2020 AND DAY_IN_MONTH(Since__c) > 28", vec!["Acme"]),
+        (
+            "HOUR_IN_DAY(CreatedDate) = 0 AND DAY_ONLY(CreatedDate) = 2020-01-01",
+            vec!["Acme", "Bolt, \"Inc.\""],
+        ),
+        ("Owner.Type = 'User' AND toLabel(Industry) = 'energy'", vec!["Acme"]),
+        ("Owner.Type = 'Group'", vec![]),
         ("CreatedDate < 2020-01-01T00:01:30+00:00", vec!["Acme"]),
     ] {
         assert_eq!(
@@ -130,6 +143,59 @@ fn errors_in_the_words_of_salesforce() {
             "No such column 'Nam'",
         ),
         ("SELECT Id, id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT ParentId FROM Account)",
+            "MALFORMED_QUERY",
+            "The inner and outer selects should not be on the same object type",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT OwnerId FROM Contact)",
+            "MALFORMED_QUERY",
+            "should point to the same object type",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Name = 'x' OR Id IN (SELECT AccountId FROM Contact)",
+            "MALFORMED_QUERY",
+            "Semi join sub-selects are not allowed with the 'OR' operator",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Name = 'x' AND (Name = 'y' OR Id IN (SELECT AccountId FROM Contact))",
+            "MALFORMED_QUERY",
+            "Semi join sub-selects are only allowed at the top level WHERE expressions",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact WHERE Id IN (SELECT Id FROM User))",
+            "MALFORMED_QUERY",
+            "Nesting of semi join sub-selects is not supported",
+        ),
+        (
+            "SELECT Id, (SELECT Id FROM Kids) FROM Account",
+            "INVALID_TYPE",
+            "Didn't understand relationship 'Kids' in FROM",
+        ),
+        (
+            "SELECT Id, (SELECT COUNT(Id) FROM Contacts) FROM Account",
+            "MALFORMED_QUERY",
+            "Only root queries support aggregate expressions",
+        ),
+        ("SELECT Owner.Nothing FROM Account", "INVALID_FIELD", "No such column 'Nothing' on entity 'Name'."),
+        ("SELECT Id FROM Account USING SCOPE team", "INVALID_QUERY_SCOPE", "Unsupported scope: team"),
+        ("SELECT Id FROM Account ALL ROWS", "MALFORMED_QUERY", "ALL ROWS not allowed in this context"),
+        (
+            "SELECT CALENDAR_YEAR(CreatedDate) FROM Account",
+            "MALFORMED_QUERY",
+            "Field must be grouped or aggregated",
+        ),
+        (
+            "SELECT Id FROM Account WHERE CALENDAR_YEAR(Name) = 1",
+            "INVALID_FIELD",
+            "does not support date functions",
+        ),
+        (
+            "SELECT Id FROM Account OFFSET 2001",
+            "NUMBER_OUTSIDE_VALID_RANGE",
+            "Maximum SOQL offset allowed is 2000",
+        ),
         ("SELECT FIELDS(ALL) FROM Account", "MALFORMED_QUERY", "must have a LIMIT of at most 200"),
     ] {
         let error = open(&org, text, false).map(|_| ()).unwrap_err();
@@ -233,11 +299,36 @@ fn groups_and_aggregates() {
         "who|expr0: Acme|1"
     );
     assert_eq!(table("SELECT COUNT(Id) FROM Account WHERE Name = 'nobody'"), "expr0: 0");
+    assert_eq!(
+        table(
+            "SELECT CALENDAR_YEAR(Since__c) y, Industry, COUNT(Id) n FROM Account GROUP BY CALENDAR_YEAR(Since__c), Industry \
+             HAVING COUNT(Id) > 0 AND Industry != 'Food' ORDER BY CALENDAR_YEAR(Since__c) DESC NULLS LAST"
+        ),
+        "y|Industry|n: 2020|Energy|1, null|null|1"
+    );
+    assert_eq!(
+        table(
+            "SELECT Industry, GROUPING(Industry) g, COUNT(Id) FROM Account GROUP BY ROLLUP(Industry) ORDER BY COUNT(Id) DESC, Industry"
+        ),
+        "Industry|g|expr0: null|1|3, null|0|1, Energy|0|1, Food|0|1"
+    );
+    assert_eq!(table("SELECT Owner.Type, COUNT(Id) FROM Account GROUP BY Owner.Type"), "Type|expr0: User|3");
+    assert_eq!(
+        table("SELECT Industry FROM Account GROUP BY Industry HAVING MAX(AnnualRevenue) > 100"),
+        "Industry: Energy"
+    );
     for (text, message) in [
+        ("SELECT Name, Name, COUNT(Id) FROM Account GROUP BY Name", "duplicate alias: Name"),
+        ("SELECT Name FROM Account HAVING COUNT(Id) > 1", "only allowed in grouped queries"),
+        (
+            "SELECT Name FROM Account GROUP BY Name HAVING Industry = 'x'",
+            "Field must be grouped or aggregated: Industry",
+        ),
+        ("SELECT Name FROM Account WHERE COUNT(Id) > 1", "only allowed in the SELECT, HAVING"),
         ("SELECT Name, COUNT(Id) FROM Account", "Field must be grouped or aggregated: Name"),
         ("SELECT COUNT(Id) FROM Account LIMIT 3", "cannot also use LIMIT"),
         ("SELECT Name n FROM Account", "only aggregate expressions use field aliasing"),
-        ("SELECT SUM(Name) FROM Account", "does not support aggregate operator Sum"),
+        ("SELECT SUM(Name) FROM Account", "does not support aggregate operator SUM"),
     ] {
         let error = open(&org, text, false).map(|_| ()).unwrap_err();
         assert!(error.message.ends_with(message) || error.message.contains(message), "{error}");
@@ -349,12 +440,19 @@ proptest::proptest! {
         for text in [
             format!("SELECT Name FROM Account {}", words.join(" ")),
             format!("SELECT Name FROM Account WHERE {}", words.join(" ")),
+            format!("SELECT {} FROM Account {}", words[..words.len() / 2].join(" "), words[words.len() / 2..].join(" ")),
         ] {
             if let Ok(cursor) = open(org, &text, true) {
                 let whole: Vec<_> = cursor.rows(0, u64::MAX).map(|row| cursor.id(row)).collect();
                 proptest::prop_assert_eq!(whole.len() as u64, cursor.total());
                 let paged: Vec<_> = (0..cursor.total()).flat_map(|from| cursor.rows(from, 1)).collect();
                 proptest::prop_assert_eq!(paged.len(), whole.len());
+                let form = JsonForm::new(cursor.plan(), "62.0");
+                for row in paged {
+                    let mut out = Vec::new();
+                    cursor.write_json_row(row, &form, &mut String::new(), &mut out);
+                    proptest::prop_assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok());
+                }
             }
         }
     }
@@ -401,6 +499,18 @@ const WORDS: &[&str] = &[
     "GROUP",
     "COUNT(Id)",
     "(SELECT ParentId FROM Account)",
+    "(SELECT AccountId FROM Contact)",
+    "(SELECT LastName FROM Contacts)",
+    "TYPEOF Owner WHEN User THEN Name END",
+    "Owner.Type",
+    "CALENDAR_MONTH(CreatedDate)",
+    "toLabel(Industry)",
+    "FORMAT(CreatedDate)",
+    "SUM(AnnualRevenue)",
+    "HAVING",
+    "ROLLUP(Industry)",
+    "FIELDS(STANDARD)",
+    "MAX(Name) alias",
     "'0015g0000000001AAA'",
     "INCLUDES",
     "Colors__c",
