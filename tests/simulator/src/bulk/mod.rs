@@ -57,6 +57,11 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, rest: &[&str]) -> Result<An
     }
 }
 
+/// The jobs of an org as asking for each answers, the oldest first.
+pub(crate) fn infos(jobs: &Jobs) -> Vec<Json> {
+    jobs.all().iter().map(|job| job.info()).collect()
+}
+
 #[derive(Deserialize)]
 struct Wish {
     state: String,

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::wish::{Wish, user_number, wrong};
 use crate::schema::SchemaChange;
 use crate::store::World;
-use crate::value::calendar::now_ms;
 use crate::web::{Answer, ApiError};
 
 #[derive(Deserialize)]
@@ -30,7 +29,7 @@ pub(super) fn schema(wish: &Wish<'_>) -> Result<Answer, ApiError> {
     let changes = list.into_iter().map(serde_json::from_value).collect::<Result<Vec<SchemaChange>, _>>();
     let changes = changes.map_err(|error| wrong(error.to_string()))?;
     wish.org
-        .change(|world| changes.iter().try_for_each(|change| world.change_schema(change, now_ms())))
+        .change_at(|world, at| changes.iter().try_for_each(|change| world.change_schema(change, at)))
         .map_err(wrong)?;
     Ok(Answer::empty(StatusCode::NO_CONTENT))
 }

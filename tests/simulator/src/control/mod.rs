@@ -2,7 +2,10 @@
 //! session, since the simulator listens where only its user is, and they are not counted as API calls.
 
 mod calls;
+mod html;
 mod manage;
+mod page;
+mod page_records;
 mod records;
 mod rows;
 mod wish;
@@ -24,6 +27,9 @@ pub(crate) fn answer(state: &State, request: &Request, place: Place, rest: &[&st
     }
     if let Some(answer) = auth::control(state, request, place, rest) {
         return answer;
+    }
+    if let Some(page) = page::answer(state, request, rest) {
+        return page.unwrap_or_else(|error| error.answer());
     }
     match rest {
         ["requests"] if request.method == Method::GET => Answer::ok(&state.log.to_json()),

@@ -103,7 +103,7 @@ pub(super) fn merge(wish: &Wish<'_>) -> Result<Answer, ApiError> {
 pub(super) fn empty_bin(wish: &Wish<'_>) -> Result<Answer, ApiError> {
     let before = match wish.request.parameter("olderThanDays").map(str::parse::<u32>) {
         None => i64::MAX,
-        Some(Ok(days)) => crate::value::calendar::now_ms() - i64::from(days) * 86_400_000,
+        Some(Ok(days)) => wish.org.clock.now_ms() - i64::from(days) * 86_400_000,
         Some(Err(_)) => return Err(wrong("olderThanDays is not a number of days")),
     };
     let purged = change(wish, |transaction| Ok(transaction.empty_bin(before)));

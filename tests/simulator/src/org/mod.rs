@@ -1,5 +1,6 @@
 //! An org directory, read: settings, schema and data. The same directory always gives the same org.
 
+mod contents;
 mod error;
 mod fill;
 mod model;
@@ -7,6 +8,7 @@ mod people;
 mod records;
 mod settings;
 mod site;
+mod standard;
 #[cfg(test)]
 pub(crate) mod tests;
 mod users;
@@ -56,8 +58,11 @@ impl Org {
         check_blobs(&records, &schema, &directory.join("files"))?;
         fill::fill(&records, &schema, &mut tables, owner)?;
         generate(scale, &schema, &mut tables)?;
-        let database = Database::new(tables);
-        Ok(Self { settings, schema: Arc::new(schema), database, directory: directory.to_owned() })
+        let (schema, database) = (Arc::new(schema), Database::new(tables));
+        let mut world = World { schema, database, hidden: Arc::default() };
+        contents::complete(&mut world, directory, owner)?;
+        let World { schema, database, .. } = world;
+        Ok(Self { settings, schema, database, directory: directory.to_owned() })
     }
 
     /// The id of 18 characters.

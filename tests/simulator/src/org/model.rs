@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::error::{LoadError, files, read};
+use super::standard;
 use crate::schema::full::{child_relationship, complete_field, describe_field, describe_object};
 use crate::schema::short::{NameField, ShortField, ShortObject, ShortSchema, check_field, standard_prefix};
 use crate::schema::{Object, Schema};
@@ -14,11 +15,11 @@ const BUILT_IN: &str = include_str!("../schema/builtin.yaml");
 
 /// What is known of an object before it is put together.
 #[derive(Default)]
-struct Draft {
-    file: PathBuf,
-    recorded: Option<Map<String, Json>>,
-    short: ShortObject,
-    fields: Vec<(String, ShortField)>,
+pub(super) struct Draft {
+    pub(super) file: PathBuf,
+    pub(super) recorded: Option<Map<String, Json>>,
+    pub(super) short: ShortObject,
+    pub(super) fields: Vec<(String, ShortField)>,
 }
 
 /// Reads the schema of a directory.
@@ -34,6 +35,7 @@ pub(super) fn load(directory: &Path) -> Result<Schema, LoadError> {
     if yaml.exists() {
         add_short(&mut drafts, &read(&yaml)?, &yaml)?;
     }
+    standard::add(&mut drafts, directory)?;
     let mut described = Vec::new();
     let mut prefixes = Prefixes::new(&drafts);
     for (name, draft) in &drafts {
@@ -82,7 +84,7 @@ fn add_recorded(drafts: &mut BTreeMap<String, Draft>, file: &Path) -> Result<(),
     Ok(())
 }
 
-fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> Result<(), LoadError> {
+pub(super) fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> Result<(), LoadError> {
     let wrong = |message: String| LoadError::file(file, message);
     let schema: ShortSchema = serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     for (name, object) in schema.objects {
@@ -111,7 +113,11 @@ fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> R
             draft.fields.push((field.to_owned(), content));
         }
         let keeps_built_in = draft.recorded.is_none() && !draft.short.fields.is_empty();
-        if !keeps_built_in {
+        if keeps_built_in {
+            draft.short.label = short.label.or(draft.short.label.take());
+            draft.short.label_plural = short.label_plural.or(draft.short.label_plural.take());
+            draft.short.describe.extend(short.describe);
+        } else {
             draft.short = short;
         }
         if draft.fields.iter().any(|(field, _)| field == "Name") {

@@ -1,9 +1,12 @@
-//! The content of a base64 field: a file of the org directory, whose name the cell holds.
+//! The content of a base64 field: a file of the org directory, whose name the cell holds, or one that was
+//! written since the org runs.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Component, Path};
 use std::sync::Arc;
+
+use http::StatusCode;
 
 use super::Call;
 use crate::schema::FieldType;
@@ -11,6 +14,8 @@ use crate::soql::Plan;
 use crate::value::{Cell, Id};
 use crate::web::{Answer, ApiError};
 
+/// The type of every content, as Salesforce spells it.
+const KIND: &str = "application/octetstream";
 const PIECE: usize = 64 * 1024;
 
 /// `GET sobjects/X/ID/Field`.
@@ -25,6 +30,9 @@ pub(super) fn answer(call: &Call<'_>, number: usize, id: Id, field: &str) -> Res
     let row = cursor.rows(0, 1).next().ok_or_else(ApiError::not_found)?;
     let mut scratch = String::new();
     let Cell::Text(name) = cursor.cell(row, 0, &mut scratch) else { return Err(ApiError::not_found()) };
+    if let Some(content) = call.world.database.file(name) {
+        return Ok(Answer::bytes(StatusCode::OK, KIND, content));
+    }
     let name = Path::new(name);
     if !name.components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(ApiError::not_found());
@@ -32,7 +40,7 @@ pub(super) fn answer(call: &Call<'_>, number: usize, id: Id, field: &str) -> Res
     let path = call.org.org.directory.join("files").join(name);
     let mut file = File::open(&path).map_err(|_| ApiError::not_found())?;
     Ok(Answer::stream(
-        "application/octetstream",
+        KIND,
         Box::new(move |out| {
             let mut piece = vec![0; PIECE];
             loop {

@@ -15,7 +15,6 @@ use crate::rest::{Cursors, Derived};
 use crate::store::World;
 use crate::store::transaction::{Actor, Transaction};
 use crate::value::Id;
-use crate::value::calendar::now_ms;
 
 /// The whole simulator.
 #[derive(Debug)]
@@ -41,6 +40,7 @@ pub(crate) struct OrgState {
     pub(crate) cursors: Cursors,
     pub(crate) derived: Derived,
     pub(crate) jobs: Jobs,
+    pub(crate) clock: Arc<Clock>,
     world: RwLock<World>,
     /// Held by the one transaction that runs: the time of the last one, in milliseconds since 1970.
     changing: Mutex<i64>,
@@ -62,7 +62,7 @@ impl OrgState {
     pub(crate) fn change_at<T, E>(&self, work: impl FnOnce(&mut World, i64) -> Result<T, E>) -> Result<T, E> {
         let mut last = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut world = self.now();
-        *last = now_ms().max(*last);
+        *last = self.clock.now_ms().max(*last);
         let done = work(&mut world, *last)?;
         *self.world.write().unwrap_or_else(PoisonError::into_inner) = world;
         Ok(done)
@@ -113,6 +113,7 @@ impl State {
                 cursors: Cursors::new(clock.clone()),
                 derived: Derived::default(),
                 jobs: Jobs::default(),
+                clock: clock.clone(),
                 world: RwLock::new(world),
                 changing: Mutex::default(),
                 org,

@@ -16,12 +16,11 @@ type Piece<V> = Arc<Vec<(Id, V)>>;
 #[derive(Clone, Debug)]
 pub(super) struct Chunks<V> {
     pieces: Vec<Piece<V>>,
-    len: usize,
 }
 
 impl<V> Default for Chunks<V> {
     fn default() -> Self {
-        Self { pieces: Vec::new(), len: 0 }
+        Self { pieces: Vec::new() }
     }
 }
 
@@ -33,25 +32,18 @@ impl<V: Clone> Chunks<V> {
         piece.get(at).map(|(_, value)| value)
     }
 
-    /// How many entries there are.
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
     /// Puts a value, and gives the one that it takes the place of.
     pub(super) fn insert(&mut self, id: Id, value: V) -> Option<V> {
         let number = self.piece_of(id);
         let count = self.pieces.len();
         let Some(shared) = self.pieces.get_mut(number) else {
             self.pieces.push(Arc::new(vec![(id, value)]));
-            self.len += 1;
             return None;
         };
         let at = match shared.binary_search_by_key(&id, |(known, _)| *known) {
             Ok(at) => return Some(std::mem::replace(&mut Arc::make_mut(shared)[at].1, value)),
             Err(at) => at,
         };
-        self.len += 1;
         if shared.len() < MOST {
             Arc::make_mut(shared).insert(at, (id, value));
         } else if at == MOST && number + 1 == count {
@@ -75,7 +67,6 @@ impl<V: Clone> Chunks<V> {
         if shared.is_empty() {
             self.pieces.remove(number);
         }
-        self.len -= 1;
         Some(value)
     }
 
@@ -170,7 +161,6 @@ mod tests {
                 prop_assert_eq!(chunks.get(id(serial)), tree.get(&id(serial)));
             }
             let list = |chunks: &Chunks<u16>| chunks.iter().map(|(id, v)| (id, *v)).collect::<Vec<_>>();
-            prop_assert_eq!(chunks.len(), tree.len());
             prop_assert_eq!(list(&chunks), tree.into_iter().collect::<Vec<_>>());
             prop_assert_eq!(list(&old), old_tree.into_iter().collect::<Vec<_>>());
             let all = list(&chunks);

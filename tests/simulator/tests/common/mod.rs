@@ -76,14 +76,18 @@ pub struct Served {
 }
 
 pub fn directory(files: &[(&str, &str)]) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
     let all = [
         ("org.yaml", ORG),
         ("schema.yaml", SCHEMA),
         ("data/Account.csv", ACCOUNTS),
         ("data/Contact.csv", "Name,AccountId\nAnn,bolt\nBob,\n"),
     ];
-    for (name, content) in all.iter().chain(files) {
+    filled(all.iter().chain(files))
+}
+
+fn filled<'a>(files: impl Iterator<Item = &'a (&'a str, &'a str)>) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in files {
         let path = directory.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
@@ -99,18 +103,26 @@ pub fn client() -> ClientBuilder {
 
 /// Serves the small org with files in place of its own, and rows added.
 pub async fn serve_with(files: &[(&str, &str)], scale: &[(&str, u64)]) -> Served {
-    let mut served = start(files, scale).await;
+    let mut served = serve_directory(directory(files), scale).await;
     served.token = served.sign_in("admin@acme.example").await;
     served
 }
 
 /// The same, nobody signed in.
 pub async fn serve_unsigned(files: &[(&str, &str)]) -> Served {
-    start(files, &[]).await
+    serve_directory(directory(files), &[]).await
 }
 
-async fn start(files: &[(&str, &str)], scale: &[(&str, u64)]) -> Served {
-    let directory = directory(files);
+/// Serves an org with the settings of the small one and these files alone.
+pub async fn serve_only(files: &[(&str, &str)]) -> Served {
+    let settings = ORG.replace("hiddenFields: [Account.Secret__c], hiddenObjects: [Contact]", "hiddenFields: []");
+    let directory = filled([("org.yaml", settings.as_str())].iter().chain(files));
+    let mut served = serve_directory(directory, &[]).await;
+    served.token = served.sign_in("admin@acme.example").await;
+    served
+}
+
+async fn serve_directory(directory: TempDir, scale: &[(&str, u64)]) -> Served {
     let mut options = StartOptions::org(directory.path());
     options.scale = scale.iter().map(|(object, rows)| ((*object).to_owned(), *rows)).collect();
     options.bulk_job = Duration::from_millis(150);

@@ -6,7 +6,7 @@ use md5::{Digest as _, Md5};
 
 use super::{Cells, Refusal, Transaction};
 use crate::store::Row;
-use crate::value::{Cell, Id, Value};
+use crate::value::{Cell, Decimal, Id, Value};
 
 /// Object, field of the content, field of its size, and field of its MD5.
 pub(crate) const CONTENTS: [(&str, &str, &str, &str); 5] = [
@@ -51,7 +51,9 @@ impl Transaction<'_> {
             let Some(Cell::Text(key)) = described.find(content).map(|field| row.get(field)) else { continue };
             let Some((sum, bytes)) = told(key) else { continue };
             let sum = Value::Text(sum.into());
-            self.set(object, row, size, Some(Value::Int(bytes)));
+            let decimal = described.find(size).is_some_and(|size| described.fields[size].kind.is_decimal());
+            let bytes = if decimal { Value::Number(Decimal::new(bytes, 0)) } else { Value::Int(bytes) };
+            self.set(object, row, size, Some(bytes));
             self.set(object, row, checksum, Some(sum));
         }
     }
@@ -62,6 +64,48 @@ impl Transaction<'_> {
             self.publish(object, id)?;
         }
         Ok(())
+    }
+
+    /// Makes documents and links for versions that were loaded without, each when its version was made.
+    pub(crate) fn publish_loaded(&mut self) -> Result<(), Refusal> {
+        let Some(versions) = self.world.schema.find("ContentVersion") else { return Ok(()) };
+        let described = self.described(versions);
+        let (Some(document), Some(created)) =
+            (described.find("ContentDocumentId"), described.find("CreatedDate"))
+        else {
+            return Ok(());
+        };
+        let rows = self.world.database.table(versions).stored_rows();
+        let lonely: Vec<(Id, Cell<'_>)> = rows
+            .filter(|row| !row.deleted && row.get(document) == Cell::Null)
+            .map(|row| (row.id, row.get(created)))
+            .collect();
+        let lonely: Vec<(Id, i64)> = lonely
+            .into_iter()
+            .map(|(id, created)| (id, if let Cell::DateTime(at) = created { at } else { self.at }))
+            .collect();
+        for (id, at) in lonely {
+            self.at = at;
+            self.publish(versions, id)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a version without content, which no field of the describe says is required.
+    pub(super) fn check_content(&self, object: usize, row: &Row) -> Result<(), Refusal> {
+        let described = self.described(object);
+        if described.name != "ContentVersion" {
+            return Ok(());
+        }
+        let filled =
+            |name: &str| described.find(name).is_some_and(|field| row.get(field) != Cell::Null);
+        let missing = ["PathOnClient", "VersionData"].iter().filter(|name| !filled(name));
+        let missing: Vec<String> = missing.map(|name| (*name).to_owned()).collect();
+        if missing.is_empty() || filled("ContentUrl") {
+            return Ok(());
+        }
+        let message = format!("Required fields are missing: [{}]", missing.join(", "));
+        Err(Refusal { code: "REQUIRED_FIELD_MISSING", message, fields: missing })
     }
 
     fn publish(&mut self, versions: usize, id: Id) -> Result<(), Refusal> {

@@ -99,6 +99,7 @@ impl<'a> Transaction<'a> {
         self.complete(object, &mut row);
         let set: Vec<usize> = row.cells().map(|(field, _)| field).collect();
         self.check_row(object, &row, &set, true)?;
+        self.check_content(object, &row)?;
         self.number(object, &mut row);
         let id = self.world.database.table_mut(object).next_id(prefix);
         self.write(object, row);

@@ -83,6 +83,10 @@ impl Transaction<'_> {
                 _ => {}
             }
         }
+        if described.is_custom() {
+            // a custom object's Name says `defaultedOnCreate`: it is the id
+            self.default(object, row, "Name", Value::Text(id.to_string().into()));
+        }
         let defaults = [
             ("OwnerId", Value::Id(self.actor.user)),
             ("CreatedById", Value::Id(self.actor.user)),
