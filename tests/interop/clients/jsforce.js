@@ -291,7 +291,7 @@ const cases = {
     const job = connection.bulk.createJob("Account", "queryAll");
     const batch = job.createBatch();
     batch.execute("SELECT Id, IsDeleted FROM Account WHERE Name = 'Gone'");
-    batch.poll(100, 20000);
+    batch.on("queue", () => batch.poll(100, 20000));
     const [{ id }] = await new Promise((resolve, reject) => batch.on("response", resolve).on("error", reject));
     equal((await records(batch.result(id))).map((record) => record.IsDeleted), ["true"]);
     equal((await job.close()).state, "Closed");
