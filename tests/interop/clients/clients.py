@@ -103,7 +103,7 @@ def report(results, expected):
                 row.append("green")
             elif not line["ok"] and reason is not None:
                 waiting += 1
-                row.append(f"not yet ({reason})")
+                row.append(f"not yet ({reason})" if reason.startswith("issue") else reason)
             else:
                 red += 1
                 row.append("RED" if reason is None else "works now")
@@ -112,7 +112,7 @@ def report(results, expected):
     unknown = [key for key in expected if key.split(": ", 1)[1] not in results.get(key.split(": ", 1)[0], {})]
     wrong += [f"{key}: in expected.json, but there is no such case" for key in unknown]
     print(*wrong, sep="\n")
-    print(f"clients: {green} green, {waiting} not yet, {red + len(unknown)} red")
+    print(f"clients: {green} green, {waiting} not (yet), {red + len(unknown)} red")
     return red + len(unknown) > 0
 
 

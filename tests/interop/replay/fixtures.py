@@ -33,6 +33,9 @@ APP = "client_id=app&redirect_uri=https%3A%2F%2Fapp.example%2Fdone"
 CONSENT = {"method": "POST", "path": f"/services/oauth2/authorize?response_type=code&scope=api+refresh_token&{APP}", "body": "username=first%40world.example&password=secret&pw=secret", "headers": FORM, "save": {"CODE": ["(location)", "code"]}}
 SIGNED_IN = [CONSENT, saving(token(f"grant_type=authorization_code&client_secret=app-secret&code={{CODE}}&{APP}"), REFRESH="refresh_token")]
 WHIZBANG = saving(query("SELECT Id FROM Whizbang WHERE Name = 'My First Whizbang'"), WHIZ="records.0.Id")
+THINGS = "/_simulator/orgs/{ORG}/records/"
+MADE = [{"method": "POST", "path": f"{THINGS}Merchandise__c?secondsAgo=600", "body": '{"Name": "Made", "Price__c": 1, "Total_Inventory__c": 1}', "save": {"ID": ["id"]}}]
+DELETED = [*MADE, {"method": "DELETE", "path": f"{THINGS}{{ID}}?secondsAgo=300"}]
 LAST_DAY = "start={DAY_AGO}&end={NOW}"
 MANY = {**query("SELECT Text_Label FROM Whizbang"), "headers": {"Sforce-Query-Options": "batchSize=200"}}
 
@@ -47,8 +50,8 @@ STEPS = {
     "restforce/services_data_success_response": (READ, [{"method": "GET", "path": "/services/data"}]),
     "restforce/describe_sobjects_success_response": (READ, [get("sobjects")]),
     "restforce/list_sobjects_success_response": (READ, [get("sobjects")]),
-    "restforce/get_deleted_success_response": (READ, [get("sobjects/Merchandise__c/deleted/?" + LAST_DAY)]),
-    "restforce/get_updated_success_response": (READ, [get("sobjects/Merchandise__c/updated/?" + LAST_DAY)]),
+    "restforce/get_deleted_success_response": (READ, [*DELETED, get("sobjects/Merchandise__c/deleted/?" + LAST_DAY)]),
+    "restforce/get_updated_success_response": (READ, [*MADE, get("sobjects/Merchandise__c/updated/?" + LAST_DAY)]),
     "restforce/list_view_results_success_response": (READ, [get("sobjects/Account/listviews/00BD0000005WcBeMAK/results")]),
     "restforce/org_query_response": (READ, [query("SELECT Id FROM Organization")]),
     "restforce/query_aggregate_success_response": (READ, [query("SELECT CampaignId, sum(Amount) FROM Opportunity GROUP BY CampaignId")]),

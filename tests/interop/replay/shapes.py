@@ -96,7 +96,8 @@ def error_codes(body):
 def plain_values(value):
     """A value without what differs between two orgs: hosts, versions in paths, and the order of records."""
     if isinstance(value, dict):
-        return {key: plain_values(inner) for key, inner in value.items()}
+        # when a schema was changed last is of its org
+        return {key: plain_values(inner) for key, inner in value.items() if key not in ("ETag", "Last-Modified")}
     if isinstance(value, list):
         return sorted((plain_values(inner) for inner in value), key=lambda inner: json.dumps(inner, sort_keys=True))
     if isinstance(value, str):
