@@ -136,12 +136,38 @@ async fn tooling_tells_of_fields_that_the_user_does_not_see() {
 }
 
 #[tokio::test]
-async fn searches_are_refused_and_nothing_was_looked_at() {
+async fn searches_find_words() {
     let served = serve().await;
-    let message =
-        refused(served.get(&format!("{V}/search?q=FIND+Acme")).await, 400, "MALFORMED_SEARCH").await;
-    assert_eq!(message, "No search term found. The search term must be enclosed in braces.");
-    let path = format!("{V}/search?q=FIND+%7BAcme%7D");
-    refused(served.get(&path).await, 400, "FUNCTIONALITY_NOT_ENABLED").await;
+    let search = async |version: &str, sosl: &str| {
+        let sosl: String = url::form_urlencoded::byte_serialize(sosl.as_bytes()).collect();
+        served.get(&format!("/services/data/v{version}/search?q={sosl}")).await
+    };
+    let found = async |sosl: &str| -> Vec<String> {
+        let answer: Value = search("62.0", sosl).await.json().await.unwrap();
+        let records = answer["searchRecords"].as_array().unwrap();
+        records.iter().map(|record| record["Name"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(
+        found("FIND {bolt} IN NAME FIELDS RETURNING Account(Id, Name), Contact(Name)").await,
+        ["Bolt, Inc."]
+    );
+    assert_eq!(found("FIND {quo*} RETURNING Account(Name)").await, ["Acme"]);
+    assert_eq!(found("FIND {quo*} IN NAME FIELDS RETURNING Account(Name)").await, Vec::<String>::new());
+    assert_eq!(
+        found("FIND {inc* OR} RETURNING Account(Name WHERE Name != 'x' LIMIT 1) LIMIT 5").await.len(),
+        0
+    );
+    let all: Value = search("62.0", "FIND {Acme}").await.json().await.unwrap();
+    assert_eq!(all["searchRecords"][0]["Id"], "0015g0000000001AAA");
+    let older: Value = search("23.0", "FIND {Acme}").await.json().await.unwrap();
+    assert_eq!(older[0]["errorCode"], "UNSUPPORTED_API_VERSION");
+    let older: Value = search("36.0", "FIND {Acme}").await.json().await.unwrap();
+    assert_eq!(older[0]["attributes"]["type"], "Account");
+    for (sosl, message) in [
+        ("FIND Acme", "No search term found. The search term must be enclosed in braces."),
+        ("FIND {a}", "search term must be longer than one character: a"),
+    ] {
+        assert_eq!(refused(search("62.0", sosl).await, 400, "MALFORMED_SEARCH").await, message);
+    }
     assert_eq!(served.json(&format!("{V}/recent")).await, json!([]));
 }

@@ -104,12 +104,24 @@ async fn refuses_13_a_cursor_that_has_outlived_its_version() {
 }
 
 #[tokio::test]
-async fn refuses_14_an_unknown_record_15_and_a_malformed_id() {
+async fn refuses_14_an_unknown_record() {
     let served = serve().await;
     refused(served.get(&format!("{V}/sobjects/Account/0015g00000000zzAAA")).await, 404, "NOT_FOUND").await;
+    // one that is in the recycle bin is not there, either
+    let gone = served.json(&format!("{V}/queryAll?q=SELECT+Id+FROM+Account+WHERE+IsDeleted=true")).await;
+    let id = gone["records"][0]["Id"].as_str().unwrap();
+    refused(served.get(&format!("{V}/sobjects/Account/{id}")).await, 404, "NOT_FOUND").await;
+}
+
+#[tokio::test]
+async fn refuses_15_a_malformed_id() {
+    let served = serve().await;
     refused(served.get(&format!("{V}/sobjects/Account/0015g00000000zzBBB")).await, 400, "MALFORMED_ID").await;
     let message = refused(served.get(&format!("{V}/sobjects/Account/23foo")).await, 404, "NOT_FOUND").await;
     assert_eq!(message, "Provided external ID field does not exist or is not accessible: 23foo");
+    let soql = "SELECT Id FROM Account WHERE Id = '23foo'";
+    let message = refused(served.query(soql).await, 400, "INVALID_QUERY_FILTER_OPERATOR").await;
+    assert!(message.ends_with("invalid ID field: 23foo"), "{message}");
 }
 
 #[tokio::test]

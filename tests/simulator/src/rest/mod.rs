@@ -114,8 +114,8 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<A
         ["queryAll"] => query::first(call, true),
         ["query" | "queryAll", locator] => query::more(call, locator),
         ["tooling", rest @ ..] => tooling::answer(call, rest),
-        ["recent"] => Ok(Answer::ok(&json!([]))),
-        ["search"] => Err(search::refused(call)),
+        ["recent"] => Ok(search::recent()),
+        ["search"] => search::answer(call),
         _ => Err(ApiError::not_found()),
     }
 }

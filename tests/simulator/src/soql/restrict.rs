@@ -5,7 +5,7 @@ use super::ast::{Condition, Operator, Query};
 use crate::schema::{Object, View};
 
 /// Object, the fields of which one must be filtered by `=` or `IN`, and the words of the refusal.
-const RESTRICTED: [(&str, &[&str], &str); 5] = [
+const RESTRICTED: [(&str, &[&str], &str); 6] = [
     (
         "ContentDocumentLink",
         &["Id", "ContentDocumentId", "LinkedEntityId"],
@@ -23,6 +23,12 @@ const RESTRICTED: [(&str, &[&str], &str); 5] = [
         &["Id", "ParentContentFolderId", "ChildRecordId"],
         "Implementation restriction: ContentFolderMember requires a filter by Id, ParentContentFolderId or \
          ChildRecordId using the equals operator.",
+    ),
+    (
+        "ContentHubItem",
+        &["Id", "ExternalId", "ContentHubRepositoryId"],
+        "Implementation restriction: ContentHubItem requires a filter by Id, ExternalId or ContentHubRepositoryId using \
+         the equals operator.",
     ),
     (
         "Vote",

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 use super::Cursor;
 use super::plan::SortBy;
+use super::take::Expr;
+use crate::schema::FieldType;
 use crate::value::{Id, Value};
 
 type Keyed = (Vec<Option<Value>>, Id);
@@ -25,7 +27,7 @@ pub(super) fn sorted(
         let key = order
             .iter()
             .map(|by| match cursor.expr_value(&by.expr, row, &mut scratch) {
-                Some(Value::Text(text)) => Some(Value::Text(text.to_lowercase().into())),
+                Some(Value::Text(text)) => Some(text_key(cursor, &by.expr, &text)),
                 other => other,
             })
             .collect();
@@ -38,6 +40,17 @@ pub(super) fn sorted(
     keyed.sort_unstable_by(|a, b| compare(order, a, b));
     keyed.truncate(most.unwrap_or(usize::MAX));
     keyed.into_iter().map(|(_, id)| id).collect()
+}
+
+/// Text sorts in any case, and values of a picklist in the order of the picklist.
+fn text_key(cursor: &Cursor, by: &Expr, text: &str) -> Value {
+    let leaf = by.path.leaf();
+    let field = &cursor.plan().schema().object(leaf.object).fields[leaf.field];
+    if field.kind != FieldType::Picklist || by.take.is_some() {
+        return Value::Text(text.to_lowercase().into());
+    }
+    let place = field.picklist.iter().position(|value| value == text);
+    Value::Int(place.and_then(|place| i64::try_from(place).ok()).unwrap_or(i64::MAX))
 }
 
 fn compare(order: &[SortBy], a: &Keyed, b: &Keyed) -> Ordering {

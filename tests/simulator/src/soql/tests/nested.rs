@@ -104,3 +104,67 @@ fn too_many_groups_are_refused_and_not_cut() {
     assert_eq!(check(&format!("{text} LIMIT 2000")), Ok(()));
     assert_eq!(check("SELECT Industry, COUNT(Id) FROM Account GROUP BY Industry"), Ok(()));
 }
+
+#[test]
+fn picklists_sort_in_their_own_order() {
+    let schema =
+        "objects:\n  Account:\n    fields:\n      Rating: {type: picklist, values: [Hot, Warm, Cold]}\n";
+    let csv = "Id,Name,Rating\na,1,Cold\nb,2,Hot\nc,3,\nd,4,Warm\n";
+    let org = org_with(&[("schema.yaml", schema), ("data/Account.csv", csv)], &[]).unwrap();
+    let order = |by: &str| column(&org, &format!("SELECT Name FROM Account ORDER BY Rating {by}"), false);
+    assert_eq!(order("NULLS LAST"), ["2", "4", "1", "3"]);
+    assert_eq!(order("DESC"), ["3", "1", "4", "2"]);
+}
+
+/// Conditions that hold of rows one way or the other.
+fn condition() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let single = prop::sample::select(vec![
+        "Name = 'acme'",
+        "Name LIKE '%c%'",
+        "Name NOT IN ('Acme', 'x')",
+        "AnnualRevenue > 12.5",
+        "AnnualRevenue <= 1000",
+        "AnnualRevenue = null",
+        "Industry != 'Food'",
+        "Industry IN ('Energy', 'Food')",
+        "Colors__c INCLUDES ('Red')",
+        "Colors__c EXCLUDES ('Red;Blue', 'Green')",
+        "Since__c < LAST_N_YEARS:2",
+        "CALENDAR_QUARTER(Since__c) = 1",
+        "Parent.Name = 'Acme'",
+        "Owner.Type != 'Group'",
+        "IsDeleted = true",
+        "Id > '0015g0000000001'",
+    ]);
+    let single = single.prop_map(str::to_owned);
+    single.prop_recursive(4, 24, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|all| format!("({})", all.join(" AND "))),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|any| format!("({})", any.join(" OR "))),
+            inner.prop_map(|one| format!("(NOT {one})")),
+        ]
+    })
+}
+
+proptest::proptest! {
+    /// A row meets a condition or its opposite; what is counted is what is given, in any order and in pieces.
+    #[test]
+    fn a_condition_and_its_opposite_share_the_rows(condition in condition(), skip in 0usize..4, most in 0usize..4) {
+        static ORG: std::sync::LazyLock<Org> = std::sync::LazyLock::new(small);
+        let org = &*ORG;
+        let names = |rest: &str| column(org, &format!("SELECT Name FROM Account {rest}"), true);
+        let (with, without) = (names(&format!("WHERE {condition}")), names(&format!("WHERE NOT {condition}")));
+        let mut all: Vec<String> = with.iter().chain(&without).cloned().collect();
+        all.sort();
+        proptest::prop_assert_eq!(all, ["Acme", "Bolt, \"Inc.\"", "Gone"]);
+        let count = open(org, &format!("SELECT COUNT() FROM Account WHERE {condition}"), true).unwrap().total();
+        proptest::prop_assert_eq!(count, with.len() as u64);
+        let mut sorted = with.clone();
+        sorted.sort_by(|a, b| b.cmp(a));
+        proptest::prop_assert_eq!(&names(&format!("WHERE {condition} ORDER BY Name DESC")), &sorted);
+        let piece = names(&format!("WHERE {condition} ORDER BY Name DESC LIMIT {most} OFFSET {skip}"));
+        let expected: Vec<String> = sorted.into_iter().skip(skip).take(most).collect();
+        proptest::prop_assert_eq!(piece, expected);
+    }
+}
