@@ -3,8 +3,14 @@
 
 use serde_json::{Value as Json, json};
 
+use super::Call;
 use crate::schema::FieldType;
 use crate::soql::{Column, Function, Plan};
+
+/// Whether a call asks for it.
+pub(super) fn wanted(call: &Call<'_>) -> bool {
+    call.request.parameter("columns").is_some_and(|wanted| wanted.eq_ignore_ascii_case("true"))
+}
 
 /// The answer for a query.
 pub(super) fn metadata(plan: &Plan) -> Json {

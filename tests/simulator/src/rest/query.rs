@@ -36,7 +36,7 @@ pub(super) fn first(call: &Call<'_>, with_deleted: bool) -> Result<Answer, ApiEr
         Some(shared) => shared,
         None => (plan(call, &query)?, call.world.database.clone()),
     };
-    if call.request.parameter("columns").is_some_and(|wanted| wanted.eq_ignore_ascii_case("true")) {
+    if columns::wanted(call) {
         return Ok(Answer::ok(&columns::metadata(&plan)));
     }
     run(call, &plan, database, with_deleted)

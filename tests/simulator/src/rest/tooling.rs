@@ -6,8 +6,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::{Value as Json, json};
 
-use super::Call;
 use super::query::JSON;
+use super::{Call, columns};
 use crate::schema::full::describe_object;
 use crate::schema::short::{ShortField, ShortObject, ShortSchema};
 use crate::schema::{Object, Schema, View};
@@ -109,6 +109,9 @@ impl Tooling {
 
     fn query(&self, call: &Call<'_>, query: &Query) -> Result<Answer, ApiError> {
         let plan = self.plan(query)?;
+        if columns::wanted(call) {
+            return Ok(Answer::ok(&columns::metadata(&plan)));
+        }
         let cursor = Arc::new(plan.open(self.database.clone(), false));
         cursor.check()?;
         Ok(page(call, &cursor, 0, None))
