@@ -9,13 +9,22 @@ use crate::value::calendar;
 /// The clock of all orgs of a simulator.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
+    /// Where it stands still, in unit tests.
+    still_ms: Option<i64>,
     ahead_ms: AtomicI64,
 }
 
 impl Clock {
+    /// One that only goes when it is put ahead.
+    #[cfg(test)]
+    pub(crate) fn still() -> Self {
+        Self { still_ms: Some(1_800_000_000_000), ahead_ms: AtomicI64::new(0) }
+    }
+
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
-        calendar::now_ms().saturating_add(self.ahead_ms.load(Ordering::Relaxed))
+        let now = self.still_ms.unwrap_or_else(calendar::now_ms);
+        now.saturating_add(self.ahead_ms.load(Ordering::Relaxed))
     }
 
     /// Puts it ahead; it never goes back.

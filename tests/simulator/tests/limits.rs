@@ -81,6 +81,14 @@ async fn the_header_may_lag_and_tells_an_app_of_its_quota() {
 }
 
 #[tokio::test]
+async fn records_take_storage() {
+    let org = ORG.replace("dailyApiRequests: 100000", "dataStorageMB: 100");
+    let served = serve_with(&[("org.yaml", &org)], &[("Account", 10_240)]).await;
+    let told = served.json("/services/data/v62.0/limits").await;
+    assert_eq!(told["DataStorageMB"], json!({"Max": 100, "Remaining": 80}), "2 KB each");
+}
+
+#[tokio::test]
 async fn counts_of_records() {
     let served = serve().await;
     let counts = served.json("/services/data/v62.0/limits/recordCount?sObjects=Account").await;

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn codes_live_once_and_a_quarter_of_an_hour() {
-        let clock = Arc::new(Clock::default());
+        let clock = Arc::new(Clock::still());
         let grants = Grants::new(clock.clone());
         let code = || Code { caller: CALLER, redirect_uri: String::new(), challenge: None, scopes: vec![] };
         let used = grants.code(code());

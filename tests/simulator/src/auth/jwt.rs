@@ -76,3 +76,15 @@ impl<'a> Assertion<'a> {
             .is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in ".{0,60}", dots in "[A-Za-z0-9_=.-]{0,60}") {
+            proptest::prop_assert!(Assertion::parse(&text).is_none() && Assertion::parse(&dots).is_none());
+        }
+    }
+}

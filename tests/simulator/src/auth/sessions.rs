@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn sessions_end_by_age_and_by_revocation() {
-        let clock = Arc::new(Clock::default());
+        let clock = Arc::new(Clock::still());
         let sessions = Sessions::new(clock.clone());
         let dead = sessions.open_for(ORG, 0, CALLER, None);
         assert_eq!(sessions.caller(&dead), None);
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_use_in_the_second_half_makes_it_live_on() {
-        let clock = Arc::new(Clock::default());
+        let clock = Arc::new(Clock::still());
         let sessions = Sessions::new(clock.clone());
         let [early, late] = [(); 2].map(|()| sessions.open_for(ORG, 600_000, CALLER, None));
         clock.advance(Duration::from_mins(4));

@@ -264,4 +264,16 @@ mod tests {
         assert_eq!(element(xml, "password"), Some(""));
         assert_eq!(element(xml, "nothing"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "[<>/:a-z &;!\\[\\]é\"=-]{0,60}", name in "[a-z]{1,3}") {
+            let _ = (operation(&text), element(&text, &name).map(unescape));
+            let wrapped = format!("<x:Body><{name}>{}</{name}></x:Body>", escape(&text));
+            proptest::prop_assert_eq!(operation(&wrapped), &name);
+            if name != "x" {
+                proptest::prop_assert_eq!(element(&wrapped, &name).map(unescape), Some(text));
+            }
+        }
+    }
 }

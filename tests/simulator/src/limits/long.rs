@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn only_long_ones_count_and_only_while_they_last() {
-        let clock = Arc::new(Clock::default());
+        let clock = Arc::new(Clock::still());
         let calls = LongCalls::new(2, 20_000, clock.clone());
         let first = [calls.enter(), calls.enter(), calls.enter()];
         assert!(first.iter().all(Option::is_some));

@@ -19,15 +19,38 @@ pub(crate) struct Usage {
     /// The time in which it may be used.
     window_seconds: i64,
     clock: Arc<Clock>,
-    /// Uses by second, the oldest first.
-    seconds: Mutex<VecDeque<(i64, u64)>>,
+    uses: Mutex<Uses>,
+}
+
+/// What was used, by second, the oldest first.
+#[derive(Debug, Default)]
+struct Uses {
+    seconds: VecDeque<(i64, u64)>,
+    /// Their sum.
+    total: u64,
+}
+
+impl Uses {
+    fn forget(&mut self, until: i64) {
+        while let Some((_, count)) = self.seconds.pop_front_if(|(second, _)| *second <= until) {
+            self.total -= count;
+        }
+    }
+
+    fn add(&mut self, now: i64, count: u64) {
+        self.total = self.total.saturating_add(count);
+        match self.seconds.back_mut() {
+            Some((second, known)) if *second >= now => *known = known.saturating_add(count),
+            _ => self.seconds.push_back((now, count)),
+        }
+    }
 }
 
 impl Usage {
     /// An allowance of `max` in 24 hours, told `lag_seconds` late.
     pub(crate) fn new(max: u64, lag_seconds: u64, clock: Arc<Clock>) -> Self {
         let lag_seconds = i64::try_from(lag_seconds).unwrap_or(i64::MAX);
-        Self { max, overrun: 0, lag_seconds, window_seconds: DAY_SECONDS, clock, seconds: Mutex::default() }
+        Self { max, overrun: 0, lag_seconds, window_seconds: DAY_SECONDS, clock, uses: Mutex::default() }
     }
 
     /// An allowance of `max` in an hour.
@@ -52,33 +75,27 @@ impl Usage {
 
     /// Takes so many, if so many are left; else none.
     pub(crate) fn take_some(&self, count: u64) -> bool {
-        let now = self.now();
-        let mut seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
-        while seconds.front().is_some_and(|(second, _)| *second <= now - self.window_seconds) {
-            seconds.pop_front();
-        }
-        let used = seconds.iter().map(|(_, count)| count).sum::<u64>();
-        if used.saturating_add(count) > self.max.saturating_add(self.overrun) {
-            return false;
-        }
-        push(&mut seconds, now, count);
-        true
+        self.with(|uses, now| {
+            let fits = uses.total.saturating_add(count) <= self.max.saturating_add(self.overrun);
+            if fits {
+                uses.add(now, count);
+            }
+            fits
+        })
     }
 
     /// Counts so many that were used, whether they were left or not.
     pub(crate) fn add(&self, count: u64) {
-        let now = self.now();
-        push(&mut self.seconds.lock().unwrap_or_else(PoisonError::into_inner), now, count);
+        self.with(|uses, now| uses.add(now, count));
     }
 
     /// How many were used as the org tells it now.
     pub(crate) fn told(&self) -> u64 {
-        let now = self.now();
-        let known = now.saturating_sub(self.lag_seconds);
-        let seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts =
-            seconds.iter().filter(|(second, _)| *second <= known && *second > now - self.window_seconds);
-        counts.map(|(_, count)| count).sum()
+        self.with(|uses, now| {
+            let known = now.saturating_sub(self.lag_seconds);
+            let recent = uses.seconds.iter().rev().take_while(|(second, _)| *second > known);
+            uses.total - recent.map(|(_, count)| count).sum::<u64>()
+        })
     }
 
     /// An entry of the limits resource; what remains falls below zero where an org was let go beyond its allowance.
@@ -87,15 +104,12 @@ impl Usage {
         json!({"Max": self.max, "Remaining": i64::try_from(remaining).unwrap_or(i64::MAX)})
     }
 
-    fn now(&self) -> i64 {
-        self.clock.now_ms().div_euclid(1_000)
-    }
-}
-
-fn push(seconds: &mut VecDeque<(i64, u64)>, now: i64, count: u64) {
-    match seconds.back_mut() {
-        Some((second, known)) if *second >= now => *known += count,
-        _ => seconds.push_back((now, count)),
+    /// Works on the uses of the time that counts.
+    fn with<T>(&self, work: impl FnOnce(&mut Uses, i64) -> T) -> T {
+        let now = self.clock.now_ms().div_euclid(1_000);
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.forget(now - self.window_seconds);
+        work(&mut uses, now)
     }
 }
 
@@ -103,11 +117,13 @@ fn push(seconds: &mut VecDeque<(i64, u64)>, now: i64, count: u64) {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn counts_up_to_the_allowance_and_forgets_after_a_day() {
-        let clock = Arc::new(Clock::default());
+        let clock = Arc::new(Clock::still());
         let usage = Usage::new(2, 0, clock.clone());
         assert!(usage.take() && usage.take() && !usage.take());
         assert_eq!(usage.told(), 2);
@@ -120,7 +136,7 @@ mod tests {
 
     #[test]
     fn tells_late() {
-        let clock = Arc::new(Clock::default());
+        let clock = Arc::new(Clock::still());
         let usage = Usage::new(2, 60, clock.clone());
         assert!(usage.take());
         assert_eq!(usage.told(), 0);
@@ -130,8 +146,44 @@ mod tests {
 
     #[test]
     fn an_overrun_shows_as_a_remainder_below_zero() {
-        let usage = Usage::new(1, 0, Arc::new(Clock::default())).with_overrun(1);
+        let usage = Usage::new(1, 0, Arc::new(Clock::still())).with_overrun(1);
         assert!(usage.take() && usage.take() && !usage.take());
         assert_eq!(usage.entry(), json!({"Max": 1, "Remaining": -1}));
+    }
+
+    /// What a test does: takes some, adds some, or waits for seconds.
+    fn steps() -> impl Strategy<Value = Vec<(u8, u64)>> {
+        proptest::collection::vec((0u8..3, 0u64..30_000), 1..60)
+    }
+
+    proptest! {
+        #[test]
+        fn counts_as_a_list_of_all_uses_would(steps in steps(), lag in 0u64..600) {
+            let clock = Arc::new(Clock::still());
+            let usage = Usage::new(100_000, lag, clock.clone());
+            let mut all: Vec<(i64, u64)> = Vec::new();
+            for (kind, amount) in steps {
+                let now = clock.now_ms().div_euclid(1_000);
+                let used: u64 = all.iter().filter(|(at, _)| *at > now - DAY_SECONDS).map(|(_, n)| n).sum();
+                match kind {
+                    0 => {
+                        let fits = used + amount <= 100_000;
+                        prop_assert_eq!(usage.take_some(amount), fits);
+                        if fits {
+                            all.push((now, amount));
+                        }
+                    }
+                    1 => {
+                        usage.add(amount);
+                        all.push((now, amount));
+                    }
+                    _ => clock.advance(Duration::from_secs(amount)),
+                }
+                let now = clock.now_ms().div_euclid(1_000);
+                let known = |at: i64| at > now - DAY_SECONDS && at <= now - lag as i64;
+                let told: u64 = all.iter().filter(|(at, _)| known(*at)).map(|(_, n)| n).sum();
+                prop_assert_eq!(usage.told(), told);
+            }
+        }
     }
 }

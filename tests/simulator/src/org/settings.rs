@@ -140,6 +140,9 @@ pub struct Limits {
     /// Megabytes of Bulk 2.0 query results in 24 hours.
     #[serde(rename = "dailyBulkV2QueryFileStorageMB")]
     pub daily_bulk_v2_query_file_storage_mb: u64,
+    /// Megabytes of records.
+    #[serde(rename = "dataStorageMB")]
+    pub data_storage_mb: u64,
     /// How many seconds `limits` is behind.
     pub lag_seconds: u64,
     /// Calls beyond the allowance that are let through before calls are refused: it has been seen that an org was.
@@ -159,6 +162,7 @@ impl Default for Limits {
             daily_bulk_v2_query_jobs: 10_000,
             daily_bulk_api_batches: 15_000,
             daily_bulk_v2_query_file_storage_mb: 976_562,
+            data_storage_mb: 10_240,
             lag_seconds: 0,
             overrun: 0,
             concurrent_long_calls: None,
