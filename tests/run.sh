@@ -1,13 +1,14 @@
 #!/bin/bash
 # The tests. Without arguments all that CI runs; with names of suites just those. Each installs what it needs below
 # ~/.cache/orgkeep; a table at the end says what passed.
-#   run.sh [lint|unit|chart|cluster|interop|bench]...
+#   run.sh [--all] [lint|unit|faults|chart|cluster|interop|bench]...      --all: faults at every call, not at some
 set -uo pipefail
 # shellcheck source=tests/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ORGKEEP_ROOT" || exit 1
 cluster=$ORGKEEP_ROOT/tests/cluster/cluster.sh
-default=(lint unit chart cluster interop)
+default=(lint unit faults chart cluster interop)
+all=
 results=()
 
 # Runs one step of a suite and notes how it went; a failed step does not keep the others from running.
@@ -47,6 +48,19 @@ unit() {
   step "unit: cargo deny" deny
 }
 
+# --- faults: every kind of fault in the way of a full read; with --all at each call, and a million schedules for the budget
+
+faults() {
+  need_rust || return 1
+  if [ -z "$all" ]; then
+    step "faults: a sample" nice cargo run --locked --quiet --package orgkeep-faults
+    return
+  fi
+  step "faults: all" nice cargo run --locked --quiet --release --package orgkeep-faults -- --all
+  step "faults: budget" env ORGKEEP_BUDGET_SCHEDULES=1000000 \
+    nice cargo test --locked --quiet --release --package orgkeep-core --test budget -- --nocapture
+}
+
 # --- chart: what it renders; the API server's word on it belongs to the suite `cluster`
 
 chart_rendered() {
@@ -80,11 +94,14 @@ interop() { step "interop" tests/interop/run.sh; }
 
 bench() { step "bench" tests/bench/run.sh; }
 
-suites=("$@")
-[ $# -gt 0 ] || suites=("${default[@]}")
+suites=()
+for argument; do
+  if [ "$argument" = --all ]; then all=yes; else suites+=("$argument"); fi
+done
+[ ${#suites[@]} -gt 0 ] || suites=("${default[@]}")
 for suite in "${suites[@]}"; do
   case $suite in
-    lint|unit|chart|cluster|interop|bench) ;;
+    lint|unit|faults|chart|cluster|interop|bench) ;;
     *) sed -n '2,4p' "$0" >&2; exit 2 ;;
   esac
 done

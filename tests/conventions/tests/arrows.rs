@@ -29,6 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // a second opinion on Salesforce: sharing code with the client would share its mistakes
     ("orgkeep-simulator", &[]),
     ("orgkeep-conventions", &["orgkeep-core", "orgkeep-api"]),
+    // the campaign puts the one against the other
+    ("orgkeep-faults", &["orgkeep-core", "orgkeep-salesforce", "orgkeep-simulator"]),
 ];
 
 /// What the pure domain does without.

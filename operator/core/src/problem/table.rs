@@ -103,6 +103,14 @@ pub const TABLE: &[Row] = &[
         EndRun(AllowanceReached),
         "the calls of 24 hours are used up: \"TotalRequests Limit exceeded.\" (K)",
     ),
+    Row {
+        at: Call,
+        status: Any,
+        codes: &["LIMIT_EXCEEDED"],
+        words: &["per 24 hrs"],
+        then: FallBackToRest,
+        why: "the day's Bulk jobs are used up: \"Max bulk v2 query jobs (10000) per 24 hrs has been reached\" (D issues)",
+    },
     codes(
         Call,
         &[
@@ -170,9 +178,18 @@ pub const TABLE: &[Row] = &[
         "the org has moved; a redirect would carry the token to wherever it says",
     ),
     // --- another way
+    Row {
+        at: Call,
+        status: Any,
+        codes: &["API_ERROR"],
+        words: &["not terminated"],
+        then: FEW,
+        why: "a Bulk job that is to be deleted still runs (D issues)",
+    },
     codes(
         Call,
         &[
+            "API_ERROR",
             "INVALIDENTITY",
             "InvalidEntity",
             "INVALIDJOB",
@@ -185,7 +202,8 @@ pub const TABLE: &[Row] = &[
             "BIG_OBJECT_UNSUPPORTED_OPERATION",
         ],
         FallBackToRest,
-        "Bulk does not serve this object or these fields: \"Entity 'X' is not supported by the Bulk API.\" (D issues)",
+        "Bulk does not serve this object, these fields or this query: \"Entity 'X' is not supported by the Bulk API.\", \
+         \"Selecting compound data not supported in Bulk Query\" (D issues)",
     ),
     codes(
         Call,

@@ -81,6 +81,24 @@ fn calls() {
         (Some(403), "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded", PATIENT),
         (Some(403), "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests Limit exceeded.", PATIENT),
         (Some(400), "LIMIT_EXCEEDED", "", PATIENT),
+        (
+            Some(400),
+            "LIMIT_EXCEEDED",
+            "Max bulk v2 query jobs (10000) per 24 hrs has been reached (10000)",
+            Reaction::FallBackToRest,
+        ),
+        (
+            Some(400),
+            "API_ERROR",
+            "Selecting compound data not supported in Bulk Query",
+            Reaction::FallBackToRest,
+        ),
+        (
+            Some(400),
+            "API_ERROR",
+            "Error encountered when deleting the job because the job is not terminated",
+            FEW,
+        ),
         (Some(403), "API_DISABLED_FOR_ORG", "", Reaction::EndRun(Reason::ApiDisabled)),
         (Some(410), "UNSUPPORTED_API_VERSION", "", Reaction::EndRun(Reason::ApiVersionUnsupported)),
         (
