@@ -167,3 +167,36 @@ async fn refuses_more_parts_than_a_call_holds() {
     let answer = served.send(Method::POST, &served.token, &format!("{V}/composite"), Some(json!([]))).await;
     refused(answer, 400, "JSON_PARSER_ERROR").await;
 }
+
+#[tokio::test]
+async fn graphs_fail_one_by_one() {
+    let served = serve().await;
+    let query =
+        |reference: &str, field: &str| part(reference, &format!("query?q=SELECT {field} FROM Account"));
+    let body = json!({"graphs": [
+        {"graphId": "good", "compositeRequest": [query("a", "Id"), query("b", "Name")]},
+        {"graphId": "bad", "compositeRequest": [query("a", "Id"), query("b", "Nothing")]},
+    ]});
+    let answer = served.send(Method::POST, &served.token, &format!("{V}/composite/graph"), Some(body)).await;
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["graphs"][0]["isSuccessful"], true);
+    assert_eq!(answer["graphs"][0]["graphResponse"]["compositeResponse"][1]["body"]["totalSize"], 2);
+    assert_eq!(
+        (&answer["graphs"][1]["graphId"], &answer["graphs"][1]["isSuccessful"]),
+        (&json!("bad"), &json!(false))
+    );
+    let parts = &answer["graphs"][1]["graphResponse"]["compositeResponse"];
+    assert_eq!(parts[0]["body"][0]["errorCode"], "PROCESSING_HALTED");
+    assert_eq!(parts[1]["body"][0]["errorCode"], "INVALID_FIELD");
+}
+
+#[tokio::test]
+async fn refuses_contents_of_blobs_in_a_composite() {
+    let files = [("data/Attachment.csv", "Id,Name,Body\na,A,a.bin\n"), ("files/a.bin", "not JSON")];
+    let served = serve_with(&files, &[]).await;
+    let id = served.query("SELECT Id FROM Attachment").await.json::<Value>().await.unwrap();
+    let path = format!("sobjects/Attachment/{}/Body", id["records"][0]["Id"].as_str().unwrap());
+    assert_eq!(served.get(&format!("{V}/{path}")).await.text().await.unwrap(), "not JSON");
+    let answer = composite(&served, json!({"compositeRequest": [part("blob", &path)]})).await;
+    assert_eq!(answer["compositeResponse"][0]["body"][0]["errorCode"], "INVALID_INPUT");
+}

@@ -114,7 +114,8 @@ async fn tooling_tells_of_fields_that_the_user_does_not_see() {
         answer,
         json!({"size": 0, "totalSize": 0, "done": true, "queryLocator": null, "entityTypeName": null, "records": []})
     );
-    let columns = served.json(&format!("{}&columns=true", path("tooling/query", "SELECT Id FROM ApexClass"))).await;
+    let columns =
+        served.json(&format!("{}&columns=true", path("tooling/query", "SELECT Id FROM ApexClass"))).await;
     assert_eq!(columns["columnMetadata"][0]["columnName"], "Id");
     let soql = "SELECT QualifiedApiName FROM EntityDefinition WHERE QualifiedApiName = 'Account'";
     let answer = served.json(&path("tooling/query", soql)).await;

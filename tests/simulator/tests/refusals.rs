@@ -36,6 +36,14 @@ async fn refuses_09_an_unknown_object_and_a_hidden_one_in_the_same_words() {
     let blind = served.sign_in("blind@acme.example").await;
     let hidden = refused(served.query_as(&blind, "SELECT Id FROM Contact").await, 400, "INVALID_TYPE").await;
     assert_eq!(unknown, hidden.replace("Contact", "Nothing"));
+    let children = |name: &str| format!("SELECT Id, (SELECT Id FROM {name}) FROM Account");
+    let unknown = refused(served.query(&children("Nothings")).await, 400, "INVALID_TYPE").await;
+    let hidden = refused(served.query_as(&blind, &children("Contacts")).await, 400, "INVALID_TYPE").await;
+    assert_eq!(unknown, hidden.replace("Contacts", "Nothings"));
+    for path in ["describe", "updated", "0035g0000000001AAA"] {
+        let path = format!("{V}/sobjects/Contact/{path}");
+        refused(served.send(Method::GET, &blind, &path, None).await, 404, "NOT_FOUND").await;
+    }
 }
 
 #[tokio::test]
@@ -46,6 +54,28 @@ async fn refuses_10_an_unknown_field_and_a_hidden_one_in_the_same_words() {
     let hidden =
         refused(served.query_as(&blind, "SELECT Secret__c FROM Account").await, 400, "INVALID_FIELD").await;
     assert_eq!(unknown, hidden.replace("Secret__c", "Sacred__c"));
+    // wherever it is named, by whatever resource
+    for soql in [
+        "SELECT Id FROM Account WHERE Secret__c = 'x'",
+        "SELECT Id FROM Account ORDER BY Secret__c",
+        "SELECT Secret__c, COUNT(Id) FROM Account GROUP BY Secret__c",
+        "SELECT Parent.Secret__c FROM Account",
+        "SELECT (SELECT Secret__c FROM ChildAccounts) FROM Account",
+        "SELECT MAX(Secret__c) FROM Account",
+        "SELECT FORMAT(Secret__c) FROM Account",
+    ] {
+        refused(served.query_as(&blind, soql).await, 400, "INVALID_FIELD").await;
+        assert_eq!(served.query(soql).await.status(), 200, "{soql}");
+    }
+    let path = format!("{V}/sobjects/Account/0015g0000000001AAA");
+    let seen: Value = served.send(Method::GET, &blind, &path, None).await.json().await.unwrap();
+    assert!(seen["Name"] == "Acme" && seen.get("Secret__c").is_none());
+    refused(
+        served.send(Method::GET, &blind, &format!("{path}?fields=Secret__c"), None).await,
+        400,
+        "INVALID_FIELD",
+    )
+    .await;
 }
 
 #[tokio::test]

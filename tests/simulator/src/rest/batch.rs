@@ -63,9 +63,10 @@ pub(super) fn answer(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
         };
         let status = answer.status;
         has_errors |= status.is_client_error() || status.is_server_error();
-        let body = answer.into_bytes().unwrap_or_default();
+        // contents of blobs do not fit into JSON
+        let body = answer.into_json().unwrap_or_else(|| b"null".as_slice().into());
         results.extend_from_slice(format!("{{\"statusCode\":{},\"result\":", status.as_u16()).as_bytes());
-        results.extend_from_slice(if body.is_empty() { b"null" } else { &body });
+        results.extend_from_slice(&body);
         results.push(b'}');
     }
     let mut out = json!({"hasErrors": has_errors}).to_string().into_bytes();

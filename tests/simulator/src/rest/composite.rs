@@ -17,6 +17,9 @@ use crate::web::{Answer, ApiError};
 /// Calls at most, and how many of them may be queries or collections.
 const MOST: usize = 25;
 const MOST_QUERIES: usize = 5;
+/// Graphs of a call, and calls in all of them, at most.
+const MOST_GRAPHS: usize = 75;
+const MOST_NODES: usize = 500;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +41,18 @@ struct Part {
     body: Option<Json>,
 }
 
+#[derive(Deserialize)]
+struct Graphs {
+    graphs: Vec<Graph>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Graph {
+    graph_id: String,
+    composite_request: Vec<Part>,
+}
+
 /// The result of a part.
 struct Done {
     status: StatusCode,
@@ -46,10 +61,18 @@ struct Done {
     reference: Option<String>,
 }
 
+impl Done {
+    fn went_well(&self) -> bool {
+        !self.status.is_client_error() && !self.status.is_server_error()
+    }
+}
+
 /// What is below `composite`.
 pub(super) fn resources(call: &Call<'_>) -> Answer {
     let base = format!("/services/data/v{}/composite", call.version);
-    Answer::ok(&json!({"batch": format!("{base}/batch"), "sobjects": format!("{base}/sobjects")}))
+    let names = ["batch", "graph", "sobjects"];
+    let entries = names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}"))));
+    Answer::ok(&Json::Object(entries.collect()))
 }
 
 /// Answers it. As a whole it is one call.
@@ -57,39 +80,68 @@ pub(super) fn answer(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
     call.only(&Method::POST)?;
     let wanted: Wanted = serde_json::from_slice(&call.request.body)
         .map_err(|error| ApiError::bad("JSON_PARSER_ERROR", error.to_string()))?;
-    if let Err(error) = check(&wanted.composite_request) {
-        return Ok(written(&[failed(&error, None)]));
-    }
-    let mut done: Vec<Done> = Vec::new();
-    let mut bodies: HashMap<&str, Json> = HashMap::new();
-    for part in &wanted.composite_request {
-        let result = match run(state, call, part, &bodies) {
-            Ok(answer) => {
-                let (status, headers) = (answer.status, answer.headers.clone());
-                let body = answer.into_bytes().unwrap_or_else(|| Bytes::from_static(b"null"));
-                Done { status, headers, body, reference: Some(part.reference_id.clone()) }
-            }
-            Err(error) => failed(&error, Some(&part.reference_id)),
-        };
-        let ok = !result.status.is_client_error() && !result.status.is_server_error();
-        bodies.insert(&part.reference_id, serde_json::from_slice(&result.body).unwrap_or(Json::Null));
-        done.push(result);
-        if !ok && wanted.all_or_none {
-            return Ok(written(&rolled_back(done, &wanted.composite_request)));
-        }
-    }
-    Ok(written(&done))
+    let done = match check(&wanted.composite_request, MOST, MOST_QUERIES) {
+        Ok(()) => process(state, call, &wanted.composite_request, wanted.all_or_none),
+        Err(error) => vec![failed(&error, None)],
+    };
+    let mut out = Vec::new();
+    write(&done, &mut out);
+    Ok(Answer::bytes(StatusCode::OK, JSON, out))
 }
 
-fn check(parts: &[Part]) -> Result<(), ApiError> {
+/// Answers `composite/graph`: several composites, each of which is done as a whole or not at all.
+pub(super) fn graphs(state: &State, call: &Call<'_>) -> Result<Answer, ApiError> {
+    call.only(&Method::POST)?;
+    let wanted: Graphs = serde_json::from_slice(&call.request.body)
+        .map_err(|error| ApiError::bad("JSON_PARSER_ERROR", error.to_string()))?;
+    let nodes: usize = wanted.graphs.iter().map(|graph| graph.composite_request.len()).sum();
+    if nodes > MOST_NODES || wanted.graphs.len() > MOST_GRAPHS {
+        let message = format!("A call holds {MOST_GRAPHS} graphs with {MOST_NODES} nodes at most.");
+        return Err(ApiError::bad("LIMIT_EXCEEDED", message));
+    }
+    let mut out = b"{\"graphs\":[".to_vec();
+    for (number, graph) in wanted.graphs.iter().enumerate() {
+        let done = match check(&graph.composite_request, MOST_NODES, MOST_NODES) {
+            Ok(()) => process(state, call, &graph.composite_request, true),
+            Err(error) => vec![failed(&error, None)],
+        };
+        out.extend_from_slice(if number > 0 { b"," } else { b"" });
+        out.extend_from_slice(
+            format!("{{\"graphId\":{},\"graphResponse\":", json!(graph.graph_id)).as_bytes(),
+        );
+        write(&done, &mut out);
+        out.extend_from_slice(format!(",\"isSuccessful\":{}}}", done.iter().all(Done::went_well)).as_bytes());
+    }
+    out.extend_from_slice(b"]}");
+    Ok(Answer::bytes(StatusCode::OK, JSON, out))
+}
+
+/// Runs the parts one after the other.
+fn process(state: &State, call: &Call<'_>, parts: &[Part], all_or_none: bool) -> Vec<Done> {
+    let mut done: Vec<Done> = Vec::new();
+    let mut bodies: HashMap<&str, Json> = HashMap::new();
+    for part in parts {
+        let result =
+            run(state, call, part, &bodies).unwrap_or_else(|error| failed(&error, Some(&part.reference_id)));
+        bodies.insert(&part.reference_id, serde_json::from_slice(&result.body).unwrap_or(Json::Null));
+        let undo = all_or_none && !result.went_well();
+        done.push(result);
+        if undo {
+            return rolled_back(done, parts);
+        }
+    }
+    done
+}
+
+fn check(parts: &[Part], most: usize, most_queries: usize) -> Result<(), ApiError> {
     let limit = |what: &str| {
         Err(ApiError::bad("LIMIT_EXCEEDED", format!("The request can’t contain more than {what}.")))
     };
-    if parts.len() > MOST {
-        return limit(&format!("{MOST} operations"));
+    if parts.len() > most {
+        return limit(&format!("{most} operations"));
     }
-    if parts.iter().filter(|part| part.sub(&part.url, None).is_query()).count() > MOST_QUERIES {
-        return limit(&format!("{MOST_QUERIES} query or collection operations"));
+    if parts.iter().filter(|part| part.sub(&part.url, None).is_query()).count() > most_queries {
+        return limit(&format!("{most_queries} query or collection operations"));
     }
     for (number, part) in parts.iter().enumerate() {
         let id = &part.reference_id;
@@ -117,12 +169,7 @@ impl Part {
     }
 }
 
-fn run(
-    state: &State,
-    call: &Call<'_>,
-    part: &Part,
-    bodies: &HashMap<&str, Json>,
-) -> Result<Answer, ApiError> {
+fn run(state: &State, call: &Call<'_>, part: &Part, bodies: &HashMap<&str, Json>) -> Result<Done, ApiError> {
     let url = referred(&part.url, bodies)?;
     let body = part.body.clone().map(|body| referred_in(body, bodies)).transpose()?;
     let sub = part.sub(&url, body.as_ref());
@@ -138,7 +185,15 @@ fn run(
             format!("This URL is not supported in a composite request: {url}"),
         ));
     }
-    Ok(sub.answer(state, call))
+    let answer = sub.answer(state, call);
+    let (status, headers) = (answer.status, answer.headers.clone());
+    let body = answer.into_json().ok_or_else(|| {
+        ApiError::bad(
+            "INVALID_INPUT",
+            format!("The content of a blob is not returned in a composite request: {url}"),
+        )
+    })?;
+    Ok(Done { status, headers, body, reference: Some(part.reference_id.clone()) })
 }
 
 /// A text with its references replaced by what earlier results hold there.
@@ -220,14 +275,11 @@ fn rolled_back(mut done: Vec<Done>, parts: &[Part]) -> Vec<Done> {
     all
 }
 
-fn written(done: &[Done]) -> Answer {
-    let mut out = b"{\"compositeResponse\":[".to_vec();
+fn write(done: &[Done], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"compositeResponse\":[");
     for (number, part) in done.iter().enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(b"{\"body\":");
-        out.extend_from_slice(if part.body.is_empty() { b"null" } else { &part.body });
+        out.extend_from_slice(if number > 0 { b",{\"body\":" } else { b"{\"body\":" });
+        out.extend_from_slice(&part.body);
         let mut headers = Map::new();
         for (name, shown) in [(ETAG, "ETag"), (LAST_MODIFIED, "Last-Modified"), (LOCATION, "Location")] {
             if let Some(value) = part.headers.get(name).and_then(|value| value.to_str().ok()) {
@@ -242,7 +294,6 @@ fn written(done: &[Done]) -> Answer {
         out.extend_from_slice(&rest.to_string().as_bytes()[1..]);
     }
     out.extend_from_slice(b"]}");
-    Answer::bytes(StatusCode::OK, JSON, out)
 }
 
 #[cfg(test)]
@@ -261,5 +312,13 @@ mod tests {
                 .starts_with("Invalid reference specified. No value for a.records[1].Id found in a.")
         );
         assert_eq!(look_up("a[", &bodies), Some(&bodies["a"]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn references_never_panic(text in "[@{}.\\[\\]a0-9 ]{0,24}") {
+            let bodies = HashMap::from([("a", json!([{"a": [0]}]))]);
+            let _ = referred(&text, &bodies);
+        }
     }
 }

@@ -78,4 +78,11 @@ mod tests {
         assert_eq!(parse("Sat, 1 Jan 2000 00:00:01 GMT"), Some(946_684_801_000));
         assert_eq!(parse("yesterday, at noon"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "\\PC{0,40}", numbers in "[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{0,20} GMT") {
+            let _ = (parse(&text), parse(&numbers));
+        }
+    }
 }

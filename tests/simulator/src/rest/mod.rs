@@ -76,7 +76,7 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
         ["query"] => "Query",
         ["queryAll"] => "QueryAll",
         ["query" | "queryAll", _] => "QueryMore",
-        ["composite"] => "Composite",
+        ["composite" | "tooling", "graph" | "composite"] | ["composite"] => "Composite",
         ["composite", "batch"] => "CompositeBatch",
         ["composite", "sobjects", ..] => "Collections",
         ["tooling", "query", ..] => "ToolingQuery",
@@ -96,7 +96,8 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<A
     match parts {
         ["jobs", "query", rest @ ..] => return bulk::answer(state, call, rest),
         ["composite"] if call.request.method == Method::GET => return Ok(composite::resources(call)),
-        ["composite"] => return composite::answer(state, call),
+        ["composite"] | ["tooling", "composite"] => return composite::answer(state, call),
+        ["composite", "graph"] => return composite::graphs(state, call),
         ["composite", "batch"] => return batch::answer(state, call),
         ["composite", "sobjects", object] => return collections::read(call, object),
         [] | ["limits" | "query" | "queryAll" | "sobjects" | "tooling" | "recent" | "search", ..] => {

@@ -77,11 +77,13 @@ impl Answer {
         self
     }
 
-    /// Its bytes, for an answer within another; a stream has none.
-    pub(crate) fn into_bytes(self) -> Option<Bytes> {
+    /// Its JSON, for an answer within another; nothing where it has other content.
+    pub(crate) fn into_json(self) -> Option<Bytes> {
+        let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         match self.content {
-            Content::Bytes(bytes) => Some(bytes),
-            Content::Stream(_) => None,
+            Content::Bytes(bytes) if bytes.is_empty() => Some(Bytes::from_static(b"null")),
+            Content::Bytes(bytes) if kind.starts_with("application/json") => Some(bytes),
+            _ => None,
         }
     }
 
