@@ -25,8 +25,8 @@ EVENT = {
     "keyPrefix": "00U", "nameField": "None",
     "fields": {
         "Subject": {"type": "string"}, "DurationInMinutes": {"type": "int"}, "ActivityDateTime": {"type": "datetime"},
-        "WhoId": {"type": "reference", "to": ["Contact", "Lead"], "relationship": "Who", "children": "Events"},
-        "WhatId": {"type": "reference", "to": ["Account", "Opportunity"], "relationship": "What", "children": "Events"},
+        "WhoId": {"type": "reference", "to": ["Contact", "Lead"], "relationship": "Who", "children": "Events", "delete": "Cascade"},
+        "WhatId": {"type": "reference", "to": ["Account", "Opportunity"], "relationship": "What", "children": "Events", "delete": "Cascade"},
     },
 }  # fmt: skip
 RECORD_TYPE = {"Id": "012Da000003Vv95IAC", "Name": "Pytest", "DeveloperName": "PytestAccountRecordType", "SobjectType": "Account"}

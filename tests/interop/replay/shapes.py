@@ -102,7 +102,7 @@ def plain_values(value):
         return sorted((plain_values(inner) for inner in value), key=lambda inner: json.dumps(inner, sort_keys=True))
     if isinstance(value, str):
         value = MADE_UP.sub("(an id)", value)
-        return re.sub(r"^https://[^/]+/", "https://host/", re.sub(r"/v\d+\.0/", "/v/", value))
+        return re.sub(r"^https?://[^/]+/", "https://host/", re.sub(r"/v\d+\.0/", "/v/", value))
     return value
 
 

@@ -50,15 +50,25 @@ async fn a_record_deleted_here_is_gone_from_queries_and_can_be_brought_back() {
     let path = format!("/records/{acme}");
     assert_eq!(served.control(Method::DELETE, &path, None).await.status(), 204);
     assert!(served.rows("SELECT Id FROM Account WHERE Name = 'Acme'").await.is_empty());
-    let all = served.json(&format!("/services/data/v62.0/queryAll?q=SELECT+IsDeleted,SystemModstamp+FROM+Account+WHERE+Id='{acme}'")).await;
+    let all = served
+        .json(&format!(
+            "/services/data/v62.0/queryAll?q=SELECT+IsDeleted,SystemModstamp+FROM+Account+WHERE+Id='{acme}'"
+        ))
+        .await;
     assert_eq!(all["records"][0]["IsDeleted"], true);
     let stamp = all["records"][0]["SystemModstamp"].as_str().unwrap();
     assert!(stamp > "2026" && stamp.ends_with(".000+0000"), "{stamp}");
     // its child lost the reference, and gets it back
-    assert_eq!(served.rows("SELECT ParentId FROM Account WHERE Name LIKE 'Bolt%'").await[0]["ParentId"], Value::Null);
+    assert_eq!(
+        served.rows("SELECT ParentId FROM Account WHERE Name LIKE 'Bolt%'").await[0]["ParentId"],
+        Value::Null
+    );
     refused(served.control(Method::DELETE, &path, None).await, 404, "ENTITY_IS_DELETED").await;
     assert_eq!(served.post(&format!("{path}/undelete"), json!({})).await.0, 204);
-    assert_eq!(served.rows("SELECT ParentId FROM Account WHERE Name LIKE 'Bolt%'").await[0]["ParentId"], acme);
+    assert_eq!(
+        served.rows("SELECT ParentId FROM Account WHERE Name LIKE 'Bolt%'").await[0]["ParentId"],
+        acme
+    );
     let (_, outcome) = served.post("/delete", json!({"ids": [acme, "0015g0000000zzz"]})).await;
     assert_eq!(outcome[0]["success"], true);
     assert_eq!(outcome[1]["errors"][0]["errorCode"], "INVALID_CROSS_REFERENCE_KEY");
@@ -74,18 +84,25 @@ async fn records_are_inserted_changed_and_merged() {
     let (status, refusal) = served.post("/records/Account", wrong).await;
     assert_eq!((status, &refusal[0]["errorCode"]), (400, &json!("INVALID_FIELD")));
     assert!(served.rows("SELECT Id FROM Account WHERE Name = 'new'").await.is_empty(), "all or none");
-    let (status, made) = served.post("/records/Account?user=blind@acme.example", json!({"Name": "new", "AnnualRevenue": 12.5})).await;
+    let (status, made) = served
+        .post("/records/Account?user=blind@acme.example", json!({"Name": "new", "AnnualRevenue": 12.5}))
+        .await;
     assert_eq!((status, &made["success"]), (201, &json!(true)));
-    let rows = served.rows("SELECT Id, AnnualRevenue, CreatedBy.Username FROM Account WHERE Name = 'new'").await;
+    let rows =
+        served.rows("SELECT Id, AnnualRevenue, CreatedBy.Username FROM Account WHERE Name = 'new'").await;
     assert_eq!(rows[0]["AnnualRevenue"], 12.5);
     assert_eq!(rows[0]["CreatedBy"]["Username"], "blind@acme.example");
     let id = made["id"].as_str().unwrap();
     let path = format!("/records/{id}?secondsAgo=600");
     let changed = served.control(Method::PATCH, &path, Some(json!({"AnnualRevenue": null}))).await;
     assert_eq!(changed.status(), 204);
-    let row = served.control(Method::GET, &format!("/records/{id}"), None).await.json::<Value>().await.unwrap();
+    let row =
+        served.control(Method::GET, &format!("/records/{id}"), None).await.json::<Value>().await.unwrap();
     assert_eq!(row["AnnualRevenue"], Value::Null);
-    assert!(row["SystemModstamp"].as_str() < row["CreatedDate"].as_str(), "a long transaction is stamped early");
+    assert!(
+        row["SystemModstamp"].as_str() < row["CreatedDate"].as_str(),
+        "a long transaction is stamped early"
+    );
     let bolt = served.rows("SELECT Id FROM Account WHERE Name LIKE 'Bolt%'").await[0]["Id"].clone();
     let wish = json!({"master": id, "losers": [bolt], "fields": {"Industry": "Food"}});
     let (status, merged) = served.post("/merge", wish).await;
@@ -140,10 +157,17 @@ async fn the_schema_changes_while_the_org_runs() {
     let names = fields(&described);
     assert!(names.contains(&"Vip__c".to_owned()) && !names.contains(&"Secret__c".to_owned()));
     let children = described["childRelationships"].as_array().unwrap();
-    assert!(children.iter().any(|child| child["relationshipName"] == "Visits__r" && child["cascadeDelete"] == true));
+    assert!(
+        children
+            .iter()
+            .any(|child| child["relationshipName"] == "Visits__r" && child["cascadeDelete"] == true)
+    );
     let after = served.rows("SELECT Id, Name, Hidden__c, Vip__c FROM Account").await;
     for (old, new) in before.iter().zip(&after) {
-        assert_eq!((&old["Id"], &old["Name"], &old["Secret__c"]), (&new["Id"], &new["Name"], &new["Hidden__c"]));
+        assert_eq!(
+            (&old["Id"], &old["Name"], &old["Secret__c"]),
+            (&new["Id"], &new["Name"], &new["Hidden__c"])
+        );
         assert_eq!(new["Vip__c"], false);
     }
     let acme = served.id_of("Acme").await;
@@ -161,8 +185,14 @@ async fn the_schema_changes_while_the_org_runs() {
     for (change, message) in [
         (json!({"do": "removeField", "object": "Account", "field": "Name"}), "Name is a standard field"),
         (json!({"do": "removeField", "object": "Account", "field": "No__c"}), "Account has no field No__c"),
-        (json!({"do": "removeObject", "object": "Account"}), "Account is a standard object, which cannot be deleted"),
-        (json!({"do": "addField", "object": "Account", "field": "x__c", "definition": {"type": "strin"}}), "`type: strin`"),
+        (
+            json!({"do": "removeObject", "object": "Account"}),
+            "Account is a standard object, which cannot be deleted",
+        ),
+        (
+            json!({"do": "addField", "object": "Account", "field": "x__c", "definition": {"type": "strin"}}),
+            "`type: strin`",
+        ),
         (json!({"do": "paint"}), "unknown variant"),
     ] {
         let (status, refusal) = served.post("/schema", change).await;
@@ -172,7 +202,10 @@ async fn the_schema_changes_while_the_org_runs() {
     let gone = json!({"do": "removeObject", "object": "Visit__c"});
     assert_eq!(served.post("/schema", gone).await.0, 204);
     refused(served.query("SELECT Id FROM Visit__c").await, 400, "INVALID_TYPE").await;
-    assert_eq!(served.json(describe).await["childRelationships"].as_array().unwrap().len(), children.len() - 1);
+    assert_eq!(
+        served.json(describe).await["childRelationships"].as_array().unwrap().len(),
+        children.len() - 1
+    );
 }
 
 #[tokio::test]
@@ -180,7 +213,10 @@ async fn a_file_gets_its_document_links_size_and_checksum() {
     let files = [
         ("schema.yaml", "objects:\n  Account: {}\n  ContentVersion: {}\n  Attachment: {}\n"),
         ("data/Account.csv", "Id,Name\nacme,Acme\n"),
-        ("data/ContentVersion.csv", "PathOnClient,VersionData,FirstPublishLocationId\nletter.txt,letter.txt,acme\n"),
+        (
+            "data/ContentVersion.csv",
+            "PathOnClient,VersionData,FirstPublishLocationId\nletter.txt,letter.txt,acme\n",
+        ),
         ("data/Contact.csv", ""),
         ("files/letter.txt", "hello"),
     ];
@@ -191,12 +227,15 @@ async fn a_file_gets_its_document_links_size_and_checksum() {
     assert_eq!(rows[0]["Checksum"], "5d41402abc4b2a76b9719d911017c592"); // md5 of "hello"
     assert_eq!((&rows[0]["ContentSize"], &rows[0]["Title"]), (&json!(5), &json!("letter")));
     let document = rows[0]["ContentDocumentId"].as_str().unwrap();
-    let links = format!("SELECT LinkedEntityId, ShareType FROM ContentDocumentLink WHERE ContentDocumentId = '{document}'");
+    let links = format!(
+        "SELECT LinkedEntityId, ShareType FROM ContentDocumentLink WHERE ContentDocumentId = '{document}'"
+    );
     let acme = served.id_of("Acme").await;
     let linked: Vec<Value> = served.rows(&links).await;
     assert_eq!(linked.iter().filter(|link| link["LinkedEntityId"] == *acme).count(), 1);
     assert_eq!(linked.iter().filter(|link| link["ShareType"] == "I").count(), 1);
-    let second = json!({"ContentDocumentId": document, "PathOnClient": "letter.md", "VersionData": "d29ybGQh"});
+    let second =
+        json!({"ContentDocumentId": document, "PathOnClient": "letter.md", "VersionData": "d29ybGQh"});
     let (status, second) = served.post("/records/ContentVersion", second).await;
     assert_eq!(status, 201, "{second}");
     let rows = served.rows(&format!("{version} ORDER BY VersionNumber")).await;
@@ -206,7 +245,10 @@ async fn a_file_gets_its_document_links_size_and_checksum() {
     assert_eq!(body.headers()["content-type"], "application/octetstream");
     assert_eq!(&body.bytes().await.unwrap()[..], b"world!");
     let latest = served.rows("SELECT LatestPublishedVersionId, FileType FROM ContentDocument").await;
-    assert_eq!((&latest[0]["LatestPublishedVersionId"], &latest[0]["FileType"]), (&second["id"], &json!("MD")));
+    assert_eq!(
+        (&latest[0]["LatestPublishedVersionId"], &latest[0]["FileType"]),
+        (&second["id"], &json!("MD"))
+    );
     let (status, refusal) = served.post("/records/ContentVersion", json!({"Title": "no content"})).await;
     assert_eq!((status, &refusal[0]["errorCode"]), (400, &json!("REQUIRED_FIELD_MISSING")));
     let attachment = json!({"Name": "a.txt", "ParentId": acme, "Body": "aGVsbG8="});
@@ -229,7 +271,8 @@ async fn pages_show_the_org_and_change_it() {
     }
     let (_, list) = served.page(&format!("{}/records/Contact?offset=50", served.org())).await;
     assert!(list.contains("51–100 of 122") && list.contains("offset=100"), "{list}");
-    let (_, found) = served.page(&format!("{}/records/Account?where=Name+LIKE+%27B%25%27", served.org())).await;
+    let (_, found) =
+        served.page(&format!("{}/records/Account?where=Name+LIKE+%27B%25%27", served.org())).await;
     assert!(found.contains("Bolt, Inc.") && found.contains("1–1 of 1"));
     let (status, wrong) = served.page(&format!("{}/records/Account?where=Nothing+%3D+1", served.org())).await;
     assert!(status == 200 && wrong.contains("No such column"));
@@ -239,15 +282,25 @@ async fn pages_show_the_org_and_change_it() {
     assert!(record.contains("two\nlines, and &quot;quotes&quot;") && record.contains("Who refers to it"));
     let url = format!("{}{path}", served.simulator.address);
     let client = common::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let form = [("_do", "save"), ("Name", "<b>Acme</b>"), ("Industry", "Energy"), ("AnnualRevenue", "1000.0")];
+    let form =
+        [("_do", "save"), ("Name", "<b>Acme</b>"), ("Industry", "Energy"), ("AnnualRevenue", "1000.0")];
     let saved = client.post(&url).form(&form).send().await.unwrap();
-    assert_eq!((saved.status().as_u16(), saved.headers()[LOCATION].to_str().unwrap()), (303, &*format!("{path}?done=Saved")));
+    assert_eq!(
+        (saved.status().as_u16(), saved.headers()[LOCATION].to_str().unwrap()),
+        (303, &*format!("{path}?done=Saved"))
+    );
     let (_, record) = served.page(&path).await;
     assert!(record.contains("<h1>&lt;b&gt;Acme&lt;/b&gt;</h1>"), "what a record says is no HTML");
     let refused = client.post(&url).form(&[("_do", "save"), ("AnnualRevenue", "much")]).send().await.unwrap();
     assert_eq!(refused.status(), 400);
     assert!(refused.text().await.unwrap().contains("INVALID_TYPE_ON_FIELD_IN_RECORD"));
-    let foreign = client.post(&url).header("sec-fetch-site", "cross-site").form(&[("_do", "delete")]).send().await.unwrap();
+    let foreign = client
+        .post(&url)
+        .header("sec-fetch-site", "cross-site")
+        .form(&[("_do", "delete")])
+        .send()
+        .await
+        .unwrap();
     assert_eq!(foreign.status(), 403);
     for (what, says) in [("delete", "in the recycle bin"), ("undelete", "Save")] {
         let done = client.post(&url).form(&[("_do", what)]).send().await.unwrap();

@@ -14,7 +14,9 @@ use crate::web::{Answer, ApiError, Request};
 /// The page that a browser asks for, or what a form of a page does; nothing if it is not a browser's call.
 pub(super) fn answer(state: &State, request: &Request, rest: &[&str]) -> Option<Result<Answer, ApiError>> {
     let wants_page = request.header("accept").is_some_and(|accept| accept.contains("text/html"));
-    let form = request.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let form = request
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let get = request.method == Method::GET;
     if !(get && wants_page || request.method == Method::POST && form) {
         return None;
@@ -42,7 +44,8 @@ fn home(state: &State) -> Answer {
     body.push_str("<section style=\"margin-top:1.5rem\"><table><tr><th>Name<th>Id<th>Edition<th class=\"n\">Records<th class=\"n\">API calls today</tr>");
     for org in &state.orgs {
         let World { schema, database, .. } = org.now();
-        let records: u64 = (0..schema.objects().len()).map(|object| database.table(object).count(false)).sum();
+        let records: u64 =
+            (0..schema.objects().len()).map(|object| database.table(object).count(false)).sum();
         let settings = &org.org.settings;
         let _ = write!(
             body,
@@ -126,7 +129,10 @@ fn objects(org: &OrgState, world: &World, body: &mut String) {
     body.push_str("</table></div>");
     if !empty.is_empty() {
         let summary = counted(empty.len() as u64, "object");
-        let _ = write!(body, "<details><summary>{summary} without records</summary><div class=\"scroll\"><table>{head}");
+        let _ = write!(
+            body,
+            "<details><summary>{summary} without records</summary><div class=\"scroll\"><table>{head}"
+        );
         empty.into_iter().for_each(|object| body.push_str(&row(object)));
         body.push_str("</table></div></details>");
     }
@@ -187,7 +193,8 @@ fn jobs(org: &OrgState, body: &mut String) {
 
 fn sessions(state: &State, org: &OrgState, body: &mut String) {
     let listed = state.sessions.to_json(&state.orgs);
-    let of_org: Vec<_> = listed.as_array().into_iter().flatten().filter(|s| s["org"] == *org.org.id()).collect();
+    let of_org: Vec<_> =
+        listed.as_array().into_iter().flatten().filter(|s| s["org"] == *org.org.id()).collect();
     body.push_str("<section><h2>Signed in</h2>");
     if of_org.is_empty() {
         body.push_str("<p class=\"soft\">Nobody.</p></section>\n");

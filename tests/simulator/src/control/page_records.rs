@@ -56,8 +56,9 @@ fn list(org: &OrgState, world: &World, number_of: usize, request: &Request) -> R
     let with_deleted = request.parameter("deleted") == Some("true");
     let listing = Listing { offset, limit: PAGE, with_deleted, condition };
     let read = listing.read(world, number_of, |world, object, id, row| {
-        let cells: Vec<String> =
-            (0..world.schema.object(object).fields.len()).map(|field| cell(world, object, row, field)).collect();
+        let cells: Vec<String> = (0..world.schema.object(object).fields.len())
+            .map(|field| cell(world, object, row, field))
+            .collect();
         (id, is_gone(world, id, row), cells)
     });
     let ((total, rows), said) = match read {
@@ -110,16 +111,19 @@ fn list(org: &OrgState, world: &World, number_of: usize, request: &Request) -> R
 /// The columns that tell most: those of the record's own fields that are filled on this page.
 fn columns(object: &Object, name: Option<usize>, rows: &[(Id, bool, Vec<String>)]) -> Vec<usize> {
     let telling = |field: &Field| {
-        let system = ["Id", "IsDeleted", "CreatedById", "LastModifiedById", "LastModifiedDate", "CreatedDate"];
+        let system =
+            ["Id", "IsDeleted", "CreatedById", "LastModifiedById", "LastModifiedDate", "CreatedDate"];
         !system.contains(&field.name.as_str())
             && field.name != "SystemModstamp"
             && field.name != "OwnerId"
             && !field.kind.is_compound()
             && field.kind != FieldType::Base64
     };
-    let fields = object.fields.iter().enumerate().filter(|(number, field)| Some(*number) != name && telling(field));
+    let fields =
+        object.fields.iter().enumerate().filter(|(number, field)| Some(*number) != name && telling(field));
     let filled = |number: usize| rows.iter().filter(|(_, _, cells)| !cells[number].is_empty()).count();
-    let mut columns: Vec<usize> = fields.map(|(number, _)| number).filter(|number| filled(*number) > 0).collect();
+    let mut columns: Vec<usize> =
+        fields.map(|(number, _)| number).filter(|number| filled(*number) > 0).collect();
     columns.sort_by_key(|number| std::cmp::Reverse(filled(*number)));
     columns.truncate(COLUMNS);
     columns.sort_unstable();
@@ -134,11 +138,18 @@ fn pages(body: &mut String, listing: &Listing<'_>, total: u64, shown: u64) {
     }
     let link = |offset: u64, text: &str| {
         let deleted = if listing.with_deleted { "&amp;deleted=true" } else { "" };
-        let condition = listing.condition.map(|text| format!("&amp;where={}", encoded(text))).unwrap_or_default();
+        let condition =
+            listing.condition.map(|text| format!("&amp;where={}", encoded(text))).unwrap_or_default();
         format!("<a href=\"?offset={offset}{deleted}{condition}\">{text}</a>")
     };
     let (first, last) = (listing.offset + 1, listing.offset + shown);
-    let _ = write!(body, "<div class=\"pages\"><span>{}–{} of {}</span>", number(first), number(last), number(total));
+    let _ = write!(
+        body,
+        "<div class=\"pages\"><span>{}–{} of {}</span>",
+        number(first),
+        number(last),
+        number(total)
+    );
     if listing.offset > 0 {
         body.push_str(&link(listing.offset.saturating_sub(PAGE), "← Previous"));
     }
@@ -151,7 +162,8 @@ fn pages(body: &mut String, listing: &Listing<'_>, total: u64, shown: u64) {
 
 /// In the recycle bin, and not just an archived activity.
 fn is_gone(world: &World, id: Id, row: RowRef<'_>) -> bool {
-    let in_bin = || world.schema.find_prefix(id.prefix()).and_then(|object| world.database.table(object).gone(id));
+    let in_bin =
+        || world.schema.find_prefix(id.prefix()).and_then(|object| world.database.table(object).gone(id));
     matches!(row, RowRef::Stored(Row { deleted: true, .. })) && in_bin().is_some()
 }
 
@@ -191,7 +203,12 @@ fn record(
     }
     body.push_str("</div></div>\n");
     if let Some(refusal) = refused {
-        let _ = write!(body, "<p class=\"said bad\"><code>{}</code> {}</p>\n", refusal.code, escape(&refusal.message));
+        let _ = write!(
+            body,
+            "<p class=\"said bad\"><code>{}</code> {}</p>\n",
+            refusal.code,
+            escape(&refusal.message)
+        );
     } else if let Some(done) = done.filter(|done| ["Saved", "Deleted", "Brought back"].contains(done)) {
         let _ = write!(body, "<p class=\"said good\">{done}.</p>\n");
     }
@@ -201,7 +218,8 @@ fn record(
             continue;
         }
         let text = cell(world, number_of, row, number);
-        let edited = !gone && object.allows("updateable") && field.updateable && field.kind != FieldType::Base64;
+        let edited =
+            !gone && object.allows("updateable") && field.updateable && field.kind != FieldType::Base64;
         let shown = if edited { input(field, &text) } else { shown(org, world, field, &text) };
         let class = if edited { "" } else { " class=\"read\"" };
         let (label, api) = (escape(&field.label), escape(&field.name));
@@ -237,7 +255,9 @@ fn input(field: &Field, text: &str) -> String {
             let options: String = values.iter().map(option).collect();
             format!("<select name=\"{name}\" aria-label=\"{name}\">{options}</select>")
         }
-        FieldType::TextArea => format!("<textarea name=\"{name}\" aria-label=\"{name}\">\n{value}</textarea>"),
+        FieldType::TextArea => {
+            format!("<textarea name=\"{name}\" aria-label=\"{name}\">\n{value}</textarea>")
+        }
         _ => format!("<input type=\"text\" name=\"{name}\" aria-label=\"{name}\" value=\"{value}\">"),
     }
 }
@@ -246,7 +266,8 @@ fn shown(org: &OrgState, world: &World, field: &Field, text: &str) -> String {
     if text.is_empty() {
         return "<span class=\"soft\">–</span>".to_owned();
     }
-    let known = Id::parse(text).filter(|id| field.kind.is_id() && world.schema.find_prefix(id.prefix()).is_some());
+    let known =
+        Id::parse(text).filter(|id| field.kind.is_id() && world.schema.find_prefix(id.prefix()).is_some());
     match known {
         Some(id) if field.kind == FieldType::Reference => {
             format!("<a class=\"id\" href=\"{}/records/{id}\">{id}</a>", address(org))

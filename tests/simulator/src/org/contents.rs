@@ -29,7 +29,8 @@ pub(super) fn complete(world: &mut World, directory: &Path, owner: Option<Id>) -
             if let Some(field) = open_size {
                 let length = read.len() as i64;
                 let decimal = described.fields[field].kind.is_decimal();
-                let length = if decimal { Value::Number(Decimal::new(length, 0)) } else { Value::Int(length) };
+                let length =
+                    if decimal { Value::Number(Decimal::new(length, 0)) } else { Value::Int(length) };
                 row.set(field, Some(length));
             }
             if let Some(field) = open_checksum {

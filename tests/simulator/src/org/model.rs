@@ -84,7 +84,11 @@ fn add_recorded(drafts: &mut BTreeMap<String, Draft>, file: &Path) -> Result<(),
     Ok(())
 }
 
-pub(super) fn add_short(drafts: &mut BTreeMap<String, Draft>, text: &str, file: &Path) -> Result<(), LoadError> {
+pub(super) fn add_short(
+    drafts: &mut BTreeMap<String, Draft>,
+    text: &str,
+    file: &Path,
+) -> Result<(), LoadError> {
     let wrong = |message: String| LoadError::file(file, message);
     let schema: ShortSchema = serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     for (name, object) in schema.objects {

@@ -138,6 +138,8 @@ fn errors_name_file_and_place() {
     assert_eq!(message, "--scale Foo=3: the org has no such object");
 }
 
+const HOST: &str = "https://acme.my.salesforce.com";
+
 #[test]
 fn describes_have_the_recorded_shape() {
     let recorded = r#"{"name": "Thing__c", "label": "Thing", "keyPrefix": "a0X", "queryable": true,
@@ -148,16 +150,17 @@ fn describes_have_the_recorded_shape() {
     let global = org.schema.describe_global(&view, "62.0");
     for (number, listed) in global["sobjects"].as_array().unwrap().iter().enumerate() {
         assert_eq!(listed.as_object().unwrap().len(), 28);
-        let described = org.schema.describe(number, &view, "62.0");
+        let described = org.schema.describe(number, &view, "62.0", HOST);
         assert_eq!(described.as_object().unwrap().len(), 45, "{}", listed["name"]);
         assert_eq!(described["name"], listed["name"]);
         for field in described["fields"].as_array().unwrap() {
             assert_eq!(field.as_object().unwrap().len(), 57, "{} {}", listed["name"], field["name"]);
         }
     }
-    let thing = org.schema.describe(org.schema.find("thing__C").unwrap(), &view, "62.0");
-    assert_eq!(thing["urls"], serde_json::json!({"sobject": "/services/data/v62.0/sobjects/Thing__c"}));
-    let account = org.schema.describe(org.schema.find("Account").unwrap(), &view, "62.0");
+    let thing = org.schema.describe(org.schema.find("thing__C").unwrap(), &view, "62.0", HOST);
+    let urls = serde_json::json!({"sobject": "/services/data/v62.0/sobjects/Thing__c", "uiNewRecord": format!("{HOST}/a0X")});
+    assert_eq!(thing["urls"], urls);
+    let account = org.schema.describe(org.schema.find("Account").unwrap(), &view, "62.0", HOST);
     let children: Vec<_> = account["childRelationships"].as_array().unwrap().iter().collect();
     assert_eq!(children.iter().filter(|c| c["relationshipName"] == "Contacts").count(), 1);
 }

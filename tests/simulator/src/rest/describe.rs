@@ -22,7 +22,9 @@ pub(super) fn global(call: &Call<'_>) -> Answer {
 /// One object.
 pub(super) fn object(call: &Call<'_>, number: usize) -> Answer {
     let schema = &call.world.schema;
-    unless_known(call, schema.object(number).changed, || schema.describe(number, &call.view, call.version))
+    unless_known(call, schema.object(number).changed, || {
+        schema.describe(number, &call.view, call.version, &call.request.base)
+    })
 }
 
 fn unless_known(call: &Call<'_>, changed: i64, describe: impl FnOnce() -> Json) -> Answer {

@@ -35,7 +35,7 @@ pub(super) fn find(call: &Call<'_>, object: &str) -> Result<usize, ApiError> {
 }
 
 fn basic(call: &Call<'_>, number: usize) -> Answer {
-    let mut describe = call.world.schema.describe(number, &call.view, call.version);
+    let mut describe = call.world.schema.describe(number, &call.view, call.version, &call.request.base);
     if let Some(describe) = describe.as_object_mut() {
         let later = [
             "actionOverrides",

@@ -51,7 +51,8 @@ pub(super) fn answer(call: &Call<'_>, rest: &[&str]) -> Result<Answer, ApiError>
         }
         ["sobjects", object, "describe"] => {
             let number = tooling.schema.find(object).ok_or_else(ApiError::not_found)?;
-            let mut describe = tooling.schema.describe(number, &View::everything(), call.version);
+            let mut describe =
+                tooling.schema.describe(number, &View::everything(), call.version, &call.request.base);
             rewrite_urls(&mut describe);
             if let Some(fields) = describe.get_mut("fields").and_then(Json::as_array_mut) {
                 fields.retain(|field| field["name"] != LINK);

@@ -45,6 +45,17 @@ pub fn describe_object(
         },
     });
     let mut describe = into_map(describe);
+    if let Some(urls) = describe.get_mut("urls").and_then(Json::as_object_mut).filter(|_| plain) {
+        // pages of the user interface; the host is put in place where they are shown
+        let prefix = short.key_prefix.as_deref().unwrap_or(prefix);
+        for (key, path) in [
+            ("uiDetailTemplate", "{ID}"),
+            ("uiEditTemplate", "{ID}/e"),
+            ("uiNewRecord", &format!("{prefix}/e")),
+        ] {
+            urls.insert(key.to_owned(), Json::String(format!("https://host/{path}")));
+        }
+    }
     for (key, value) in &short.describe {
         describe.insert(key.clone(), value.clone());
     }

@@ -9,6 +9,7 @@ pub mod object;
 mod output;
 mod relation;
 pub mod short;
+mod versions;
 mod view;
 
 use std::collections::HashMap;

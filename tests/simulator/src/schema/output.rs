@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::versions::trim;
 use super::{Object, Schema, View};
 
 /// Keys of an object in describeGlobal, with the value for describes recorded before the key existed.
@@ -85,15 +86,17 @@ impl Schema {
         let sobjects: Vec<Json> = seen
             .map(|(_, object)| {
                 let mut entry = with_keys(object, &GLOBAL_KEYS);
-                rewrite_urls(&mut entry, version);
+                rewrite_urls(&mut entry, version, None);
+                trim(&mut entry, version);
                 Json::Object(entry)
             })
             .collect();
         json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": sobjects})
     }
 
-    /// The describe result of an object for a user, without what is hidden from that user.
-    pub fn describe(&self, object: usize, view: &View, version: &str) -> Json {
+    /// The describe result of an object for a user, without what is hidden from that user. `base` is scheme and host
+    /// of the org, which the pages of its user interface are named by.
+    pub fn describe(&self, object: usize, view: &View, version: &str, base: &str) -> Json {
         let described = self.object(object);
         let mut keys = GLOBAL_KEYS.to_vec();
         keys.extend_from_slice(&DESCRIBE_KEYS);
@@ -111,12 +114,13 @@ impl Schema {
         if let Some(Json::Array(children)) = entry.get_mut("childRelationships") {
             children.retain(|child| self.sees_child(child, view));
         }
-        rewrite_urls(&mut entry, version);
+        rewrite_urls(&mut entry, version, Some(base));
         for info in entry.get_mut("recordTypeInfos").and_then(Json::as_array_mut).into_iter().flatten() {
             if let Some(urls) = info.get_mut("urls").and_then(Json::as_object_mut) {
                 rewrite(urls, version);
             }
         }
+        trim(&mut entry, version);
         Json::Object(entry)
     }
 
@@ -144,12 +148,26 @@ fn with_keys(object: &Object, keys: &[(&str, Default)]) -> Map<String, Json> {
         .collect()
 }
 
-/// Recorded describes name the version that they were recorded with.
-fn rewrite_urls(entry: &mut Map<String, Json>, version: &str) {
+/// Recorded describes name the version that they were recorded with, and pages (`uiDetailTemplate`, …) of the org that
+/// they were recorded from. describeGlobal, which gives no `base`, names no pages.
+fn rewrite_urls(entry: &mut Map<String, Json>, version: &str, base: Option<&str>) {
     if let Some(Json::Object(urls)) = entry.get_mut("urls") {
         rewrite(urls, version);
-        urls.retain(|_, url| url.as_str().is_some_and(|url| url.starts_with('/')));
+        urls.retain(|_, url| match (path_of_page(url), base) {
+            (None, _) => url.as_str().is_some_and(|url| url.starts_with('/')),
+            (Some(path), Some(base)) => {
+                *url = Json::String(format!("{base}{path}"));
+                true
+            }
+            (Some(_), None) => false,
+        });
     }
+}
+
+/// The path of a URL with a host.
+fn path_of_page(url: &Json) -> Option<String> {
+    let rest = url.as_str()?.strip_prefix("https://")?;
+    rest.find('/').map(|at| rest[at..].to_owned())
 }
 
 fn rewrite(urls: &mut Map<String, Json>, version: &str) {

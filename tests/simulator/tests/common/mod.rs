@@ -115,7 +115,8 @@ pub async fn serve_unsigned(files: &[(&str, &str)]) -> Served {
 
 /// Serves an org with the settings of the small one and these files alone.
 pub async fn serve_only(files: &[(&str, &str)]) -> Served {
-    let settings = ORG.replace("hiddenFields: [Account.Secret__c], hiddenObjects: [Contact]", "hiddenFields: []");
+    let settings =
+        ORG.replace("hiddenFields: [Account.Secret__c], hiddenObjects: [Contact]", "hiddenFields: []");
     let directory = filled([("org.yaml", settings.as_str())].iter().chain(files));
     let mut served = serve_directory(directory, &[]).await;
     served.token = served.sign_in("admin@acme.example").await;

@@ -216,7 +216,7 @@ fn hidden_is_as_if_it_were_not_there() {
     assert_eq!(error("SELECT Id FROM Account").code, "INVALID_TYPE");
     assert_eq!(error("SELECT Account.Name FROM Contact").code, "INVALID_FIELD");
     let contact = org.schema.find("Contact").unwrap();
-    let described = org.schema.describe(contact, &view, "62.0").to_string();
+    let described = org.schema.describe(contact, &view, "62.0", "https://a.my.salesforce.com").to_string();
     assert!(!described.contains("Birthdate") && !described.contains("[\"Account\"]"));
     assert!(!org.schema.describe_global(&view, "62.0").to_string().contains("\"Account\""));
 }

@@ -97,8 +97,7 @@ impl Transaction<'_> {
         if described.name != "ContentVersion" {
             return Ok(());
         }
-        let filled =
-            |name: &str| described.find(name).is_some_and(|field| row.get(field) != Cell::Null);
+        let filled = |name: &str| described.find(name).is_some_and(|field| row.get(field) != Cell::Null);
         let missing = ["PathOnClient", "VersionData"].iter().filter(|name| !filled(name));
         let missing: Vec<String> = missing.map(|name| (*name).to_owned()).collect();
         if missing.is_empty() || filled("ContentUrl") {
