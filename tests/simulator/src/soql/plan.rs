@@ -94,9 +94,10 @@ impl Plan {
         }
         let today = i32::try_from(now_ms().div_euclid(DAY_MS)).unwrap_or(i32::MAX);
         let filter = filter(&resolver, query, today)?;
-        let limit = match query.has_offset {
-            true => Some(query.limit.unwrap_or(u64::MAX).min(MOST_WITH_OFFSET)),
-            false => query.limit,
+        let limit = if query.has_offset {
+            Some(query.limit.unwrap_or(u64::MAX).min(MOST_WITH_OFFSET))
+        } else {
+            query.limit
         };
         let mut plan = Self {
             object,

@@ -70,7 +70,8 @@ impl<'a> Parser<'a> {
         if self.accept("WITH") {
             self.with()?;
         }
-        let (group, totals) = if self.accept("GROUP") { self.group()? } else { Default::default() };
+        let (group, totals) =
+            if self.accept("GROUP") { self.group()? } else { (Vec::new(), Totals::None) };
         let having = if self.accept("HAVING") { Some(self.condition(0)?) } else { None };
         let order = if self.accept("ORDER") { self.order()? } else { Vec::new() };
         let limit = if self.accept("LIMIT") { Some(self.whole_number()?) } else { None };
@@ -168,10 +169,12 @@ impl<'a> Parser<'a> {
     fn group(&mut self) -> Result<(Vec<GroupBy>, Totals), SoqlError> {
         self.expect("BY")?;
         let followed = self.tokens.get(self.at + 1).is_some_and(|token| token.is("("));
-        let totals = match () {
-            () if followed && self.accept("ROLLUP") => Totals::Rollup,
-            () if followed && self.accept("CUBE") => Totals::Cube,
-            () => Totals::None,
+        let totals = if followed && self.accept("ROLLUP") {
+            Totals::Rollup
+        } else if followed && self.accept("CUBE") {
+            Totals::Cube
+        } else {
+            Totals::None
         };
         if totals != Totals::None {
             self.expect("(")?;
