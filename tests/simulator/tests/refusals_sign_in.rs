@@ -222,6 +222,40 @@ async fn refuses_06_a_wrong_password_and_a_user_who_left() {
 }
 
 #[tokio::test]
+async fn refuses_06_a_user_who_is_locked_out() {
+    let served = serve().await;
+    let form = |password| {
+        let app = [("grant_type", "password"), ("client_id", "app"), ("client_secret", "app-secret")];
+        [app.to_vec(), vec![("username", "blind@acme.example"), ("password", password)]].concat()
+    };
+    for _ in 0..10 {
+        assert_eq!(served.oauth(&form("wrong")).await.0, 400);
+    }
+    oauth_refused(&served, &form("secret"), "invalid_grant", "authentication failure").await;
+    served.simulator.advance(Duration::from_mins(15));
+    assert_eq!(served.oauth(&form("secret")).await.0, 200);
+}
+
+#[tokio::test]
+async fn refuses_06_refresh_tokens_that_are_too_old_or_too_many() {
+    let org = ORG.replace("certificate: app.crt,", "certificate: app.crt, refreshTokenHours: 2,");
+    let served = serve_with(&[("org.yaml", &org)], &[]).await;
+    let mut tokens: Vec<String> =
+        (0..6).map(|_| served.simulator.refresh_token("app", ADMIN).unwrap()).collect();
+    let form = |token| {
+        let app = [("grant_type", "refresh_token"), ("client_id", "app"), ("client_secret", "app-secret")];
+        [app.to_vec(), vec![("refresh_token", token)]].concat()
+    };
+    let oldest = tokens.remove(0);
+    oauth_refused(&served, &form(&oldest), "invalid_grant", "expired access/refresh token").await;
+    for token in &tokens {
+        assert_eq!(served.oauth(&form(token)).await.0, 200, "five stay");
+    }
+    served.simulator.advance(Duration::from_hours(2));
+    oauth_refused(&served, &form(&tokens[0]), "invalid_grant", "expired access/refresh token").await;
+}
+
+#[tokio::test]
 async fn refuses_07_a_retired_version() {
     let served = serve().await;
     refused(served.get("/services/data/v30.0/limits").await, 410, "UNSUPPORTED_API_VERSION").await;
@@ -288,4 +322,24 @@ async fn refuses_30_a_user_without_the_api() {
     let answer = served.send(Method::GET, &token, &format!("{V}/limits"), None).await;
     let message = refused(answer, 403, "API_DISABLED_FOR_ORG").await;
     assert_eq!(message, "The REST API is not enabled for this Organization.");
+}
+
+#[tokio::test]
+async fn refuses_62_soap_login_at_65_and_later() {
+    let served = serve().await;
+    let body = "<e:Envelope><e:Body><login xmlns='urn:partner.soap.sforce.com'><username>admin@acme.example</username><password>secret</password></login></e:Body></e:Envelope>";
+    for (api, version, works) in
+        [("u", "64.0", true), ("c", "64.0", true), ("u", "65.0", false), ("c", "67.0", false)]
+    {
+        let url = format!("{}/services/Soap/{api}/{version}", served.simulator.address);
+        let answer = served.client.post(url).header("SOAPAction", "\"\"").body(body).send().await.unwrap();
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert_eq!((status, text.contains("<sessionId>")), (if works { 200 } else { 500 }, works), "{text}");
+        if !works {
+            let words = format!(
+                "INVALID_OPERATION: The SOAP Login operation is not available in the API version specified ({version})."
+            );
+            assert!(text.contains(&words), "{text}");
+        }
+    }
 }

@@ -108,16 +108,23 @@ pub(super) fn active(org: &OrgState, user: usize) -> Result<Arc<User>, Refused> 
 }
 
 /// A user by name and password. The password may be followed by the security token: the user's, or, if none is given for
-/// the user, anything that looks like one.
+/// the user, anything that looks like one. Too many wrong ones in a row lock the user out.
 pub(super) fn check_password(org: &OrgState, name: &str, password: &str) -> Option<usize> {
     let (number, user) = org.users.find(name)?;
     let known = user.password.as_ref()?.expose_secret();
-    let rest = password.strip_prefix(known).filter(|_| !known.is_empty())?;
-    let is_token = match &user.security_token {
-        Some(token) => rest == token.expose_secret(),
-        None => (20..=30).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-    };
-    ((rest.is_empty() || is_token) && user.active).then_some(number)
+    let right = !known.is_empty() && is_right(password, known, &user);
+    (org.limits.lockout.lets_in(number, right) && user.active).then_some(number)
+}
+
+fn is_right(password: &str, known: &str, user: &User) -> bool {
+    match (password.strip_prefix(known), &user.security_token) {
+        (None, _) => false,
+        (Some(""), _) => true,
+        (Some(rest), Some(token)) => rest == token.expose_secret(),
+        (Some(rest), None) => {
+            (20..=30).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        }
+    }
 }
 
 /// The first app whose org knows a user by this name and password.

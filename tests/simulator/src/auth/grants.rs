@@ -1,7 +1,7 @@
 //! What stands for an approval of an app by a user: authorization codes, which live a quarter of an hour and once, and
-//! refresh tokens.
+//! refresh tokens, of which a user has at most five in an app.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sessions::{Caller, random};
@@ -9,6 +9,9 @@ use crate::clock::Clock;
 
 /// How long an authorization code lives (salesforce-api.md, 1).
 const CODE_LIFE_MS: i64 = 15 * 60 * 1_000;
+
+/// Approvals of an app by one user; with one more the oldest ends, as integrations that share a user find out.
+const MOST_APPROVALS: usize = 5;
 
 /// The number of an approval: a refresh token keeps it when it rotates.
 pub(crate) type Family = u64;
@@ -30,6 +33,8 @@ pub(super) struct Refresh {
     pub(super) family: Family,
     /// Another was given out in its place.
     pub(super) rotated: bool,
+    /// When it was given out, in milliseconds since 1970.
+    given_ms: i64,
 }
 
 /// Why a code is not taken.
@@ -77,16 +82,21 @@ impl Grants {
         })
     }
 
-    /// A new approval: its first refresh token, and its number.
-    pub(super) fn approve(&self, caller: Caller, scopes: Vec<String>) -> (String, Family) {
+    /// A new approval: its first refresh token, its number, and the one that ends for it.
+    pub(super) fn approve(&self, caller: Caller, scopes: Vec<String>) -> (String, Family, Option<Family>) {
         let text = refresh_token();
-        let family = self.with(|given| {
+        let given_ms = self.clock.now_ms();
+        let (family, ends) = self.with(|given| {
             given.families += 1;
             let family = given.families;
-            given.refresh.insert(text.clone(), Refresh { caller, scopes, family, rotated: false });
-            family
+            let refresh = Refresh { caller, scopes, family, rotated: false, given_ms };
+            given.refresh.insert(text.clone(), refresh);
+            let own = given.refresh.values().filter(|token| token.caller == caller);
+            let families: BTreeSet<Family> = own.map(|token| token.family).collect();
+            let ends = families.first().copied().filter(|_| families.len() > MOST_APPROVALS);
+            (family, ends)
         });
-        (text, family)
+        (text, family, ends)
     }
 
     /// What a refresh token stands for.
@@ -94,14 +104,20 @@ impl Grants {
         self.with(|given| given.refresh.get(text).cloned())
     }
 
+    /// Whether a refresh token is older than so many hours.
+    pub(super) fn is_older(&self, token: &Refresh, hours: f64) -> bool {
+        (self.clock.now_ms() - token.given_ms) as f64 >= hours * 3_600_000.0
+    }
+
     /// Another refresh token in place of one, which is dead from now on. Of two that rotate the same one at once only
     /// one gets another.
     pub(super) fn rotate(&self, text: &str) -> Option<String> {
         let new = refresh_token();
+        let given_ms = self.clock.now_ms();
         self.with(|given| {
             let old = given.refresh.get_mut(text).filter(|old| !old.rotated)?;
             old.rotated = true;
-            let next = Refresh { rotated: false, ..old.clone() };
+            let next = Refresh { rotated: false, given_ms, ..old.clone() };
             given.refresh.insert(new.clone(), next);
             Some(new)
         })
@@ -156,12 +172,21 @@ mod tests {
     #[test]
     fn a_rotated_token_is_dead_and_its_family_ends_together() {
         let grants = Grants::new(Arc::default());
-        let (first, family) = grants.approve(CALLER, vec![]);
+        let (first, family, _) = grants.approve(CALLER, vec![]);
         let second = grants.rotate(&first).unwrap();
         assert_eq!(grants.rotate(&first), None);
         assert_eq!((grants.family(&first), grants.family(&second)), (None, Some(family)));
         assert!(grants.approved(CALLER));
         grants.end(family);
         assert!(!grants.approved(CALLER) && grants.refresh(&second).is_none());
+    }
+
+    #[test]
+    fn a_sixth_approval_ends_the_first() {
+        let grants = Grants::new(Arc::new(Clock::still()));
+        let five: Vec<Family> = (0..5).map(|_| grants.approve(CALLER, vec![]).1).collect();
+        let another = Caller { user: 2, ..CALLER };
+        assert_eq!(grants.approve(another, vec![]).2, None);
+        assert_eq!(grants.approve(CALLER, vec![]).2, Some(five[0]));
     }
 }

@@ -126,6 +126,9 @@ fn refresh<'a>(state: &'a State, form: &Form, place: Place) -> Result<Granted<'a
         }
         return Err(EXPIRED);
     }
+    if app.app.refresh_token_hours.is_some_and(|hours| state.sessions.grants.is_older(&known, hours)) {
+        return Err(EXPIRED);
+    }
     apps::active(app.org, user)?;
     let refresh = if app.app.rotate_refresh_tokens {
         Some(state.sessions.grants.rotate(text).ok_or(EXPIRED)?)
@@ -172,10 +175,14 @@ fn code<'a>(state: &'a State, form: &Form, place: Place) -> Result<Granted<'a>, 
 /// What comes of a user's approval: a refresh token, too, if the app may have one.
 pub(super) fn approve<'a>(state: &State, app: App<'a>, user: usize, scopes: Vec<String>) -> Granted<'a> {
     let offline = scopes.iter().any(|scope| scope == "refresh_token" || scope == "offline_access");
-    let given = (offline && app.app.flows.contains(&Flow::RefreshToken))
-        .then(|| state.sessions.grants.approve(app.caller(user), scopes.clone()));
-    let family = given.as_ref().map(|(_, family)| *family);
-    Granted { app, user, scopes, family, refresh: given.map(|(token, _)| token) }
+    if !offline || !app.app.flows.contains(&Flow::RefreshToken) {
+        return Granted { app, user, scopes, family: None, refresh: None };
+    }
+    let (token, family, ends) = state.sessions.grants.approve(app.caller(user), scopes.clone());
+    if let Some(oldest) = ends {
+        state.sessions.end_family(oldest);
+    }
+    Granted { app, user, scopes, family: Some(family), refresh: Some(token) }
 }
 
 fn first(apps: Vec<App<'_>>) -> Result<App<'_>, Refused> {

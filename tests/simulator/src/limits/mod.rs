@@ -1,5 +1,6 @@
 //! What an org allows: calls and jobs of a rolling day, long calls at the same time, and what it tells of them.
 
+mod lockout;
 mod long;
 mod resource;
 mod usage;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
+use lockout::Lockout;
 pub(crate) use long::{InFlight, LongCalls};
 pub(crate) use resource::answer;
 pub(crate) use usage::Usage;
@@ -30,6 +32,8 @@ pub(crate) struct OrgLimits {
     /// Megabytes of Bulk 2.0 query results.
     pub(crate) bulk_storage: Usage,
     long_calls: Arc<LongCalls>,
+    /// Wrong passwords.
+    pub(crate) lockout: Lockout,
     /// Sign-ins of each user, by number.
     logins: Vec<Usage>,
     /// Calls of each connected app, by its number, beside what it is meant to make.
@@ -53,6 +57,7 @@ impl OrgLimits {
             bulk_batches: usage(limits.daily_bulk_api_batches),
             bulk_storage: usage(limits.daily_bulk_v2_query_file_storage_mb),
             long_calls: LongCalls::new(most, long_ms, clock.clone()),
+            lockout: Lockout::new(limits.wrong_passwords, clock.clone()),
             logins: settings
                 .users
                 .iter()

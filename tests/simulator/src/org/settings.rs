@@ -149,6 +149,8 @@ pub struct Limits {
     pub overrun: u64,
     /// Long calls at the same time; without it what the edition has.
     pub concurrent_long_calls: Option<usize>,
+    /// Wrong passwords in a row after which a user is locked out, for a quarter of an hour.
+    pub wrong_passwords: u32,
     /// Sign-ins of a user in an hour, of all flows.
     pub logins_per_hour: u64,
     /// From when on a call is long.
@@ -166,6 +168,7 @@ impl Default for Limits {
             lag_seconds: 0,
             overrun: 0,
             concurrent_long_calls: None,
+            wrong_passwords: 10,
             logins_per_hour: 3_600,
             long_call_seconds: 20.0,
         }
@@ -262,6 +265,9 @@ pub struct ConnectedApp {
     /// Whether a refresh token dies when it is used.
     #[serde(default)]
     pub rotate_refresh_tokens: bool,
+    /// Hours that a refresh token lives; without it until it is revoked.
+    #[serde(default)]
+    pub refresh_token_hours: Option<f64>,
     /// Whether a refresh token that comes back after its rotation ends all that came of the same sign-in.
     #[serde(default)]
     pub revoke_on_reuse: bool,
