@@ -122,6 +122,9 @@ async fn tooling_tells_of_fields_that_the_user_does_not_see() {
     assert_eq!((&answer["size"], &answer["entityTypeName"]), (&json!(1), &json!("EntityDefinition")));
     let url = answer["records"][0]["attributes"]["url"].as_str().unwrap();
     assert!(url.starts_with(&format!("{V}/tooling/sobjects/EntityDefinition/")), "{url}");
+    let soql = "SELECT DeveloperName FROM CustomField WHERE TableEnumOrId = 'Account' ORDER BY DeveloperName";
+    let custom = served.json(&path("tooling/query", soql)).await;
+    assert!(custom["records"].as_array().unwrap().iter().any(|row| row["DeveloperName"] == "Secret"));
     for (soql, code) in [
         ("SELECT QualifiedApiName FROM FieldDefinition", "EXTERNAL_OBJECT_EXCEPTION"),
         ("SELECT COUNT() FROM EntityDefinition", "EXTERNAL_OBJECT_EXCEPTION"),

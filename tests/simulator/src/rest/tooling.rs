@@ -231,6 +231,7 @@ fn fill(org: &Schema, schema: &Schema, tables: &mut [Table]) {
     let flag =
         |object: &Object, key: &str| Some(Value::Bool(object.describe.get(key) == Some(&Json::Bool(true))));
     let told = |json: Option<&Json>| json.and_then(Json::as_str).and_then(text);
+    let custom_fields = schema.find("CustomField");
     let mut field_count = 0;
     for (number, object) in org.objects().iter().enumerate() {
         let entity = Id::new(*b"4ie", number as u64 + 1);
@@ -279,6 +280,13 @@ fn fill(org: &Schema, schema: &Schema, tables: &mut [Table]) {
                 ("IsNillable", Some(Value::Bool(field.nillable))),
             ];
             tables[fields].put(row(schema.object(fields), Id::new(*b"4fe", field_count), &cells));
+            let Some(custom) = custom_fields.filter(|_| field.custom) else { continue };
+            let cells = [
+                ("DeveloperName", text(developer_name(&field.name))),
+                ("TableEnumOrId", text(&object.name)),
+                ("NamespacePrefix", namespace(&field.name)),
+            ];
+            tables[custom].put(row(schema.object(custom), Id::new(*b"00N", field_count), &cells));
         }
     }
 }

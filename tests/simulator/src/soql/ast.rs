@@ -35,6 +35,19 @@ pub enum Selected {
     Children(Box<Query>),
     /// `TYPEOF What WHEN Account THEN Phone ELSE Name END`.
     TypeOf(TypeOf),
+    /// `DISTANCE(Place__c, GEOLOCATION(37.7, -122.4), 'mi') far`
+    Distance(Distance, Option<String>),
+}
+
+/// How far a place is from a point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distance {
+    /// An address or a geolocation.
+    pub name: Name,
+    /// Degrees north, and east.
+    pub to: (f64, f64),
+    /// In miles, not in kilometres.
+    pub miles: bool,
 }
 
 /// A polymorphic reference of which other fields are asked for each object.
@@ -218,6 +231,8 @@ pub enum Condition {
     Join(Name, bool, Box<Query>),
     /// A part of a date compared.
     CompareCall(Call, Name, Operator, Vec<Literal>),
+    /// A distance compared.
+    CompareDistance(Distance, Operator, Vec<Literal>),
     /// An aggregate compared (HAVING); no name for `COUNT()`.
     CompareAggregate(Function, Option<Name>, Operator, Vec<Literal>),
 }
@@ -231,6 +246,8 @@ pub struct Order {
     pub function: Option<Function>,
     /// The part of that date.
     pub part: Option<DatePart>,
+    /// How far that place is from a point.
+    pub distance: Option<Distance>,
     /// DESC
     pub descending: bool,
     /// NULLS LAST (nulls come first otherwise, in either direction).

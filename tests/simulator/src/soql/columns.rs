@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use super::SoqlError;
 use super::ast::{Call, FieldSet, Name, Query, Selected};
+use super::filter::no_place;
 use super::nested;
 use super::plan::{Column, Plan};
 use super::resolve::{Path, Resolver};
-use super::take::Take;
+use super::take::{Far, Take};
 use crate::schema::FieldType;
 
 /// Rows that `FIELDS(ALL)` and `FIELDS(CUSTOM)` may be asked for.
@@ -48,6 +49,19 @@ pub(super) fn add(plan: &mut Plan, resolver: &Resolver<'_>, query: &Query) -> Re
             Selected::Called(call, name, alias) => {
                 let column = called(resolver, *call, name, alias.as_ref())?;
                 unique(&column.name, name.at)?;
+                push(plan, column);
+            }
+            Selected::Distance(distance, alias) => {
+                let mut column = field(resolver, &distance.name)?;
+                let described = resolver.field(&column.path);
+                let far = Far::of(described, distance);
+                let far = far.ok_or_else(|| no_place(&described.name).at(resolver.text, distance.name.at))?;
+                column.take = Some(Take::Distance(far));
+                column.kind = FieldType::Double;
+                let unnamed = plan.columns.iter().filter(|column| column.name.starts_with("expr")).count();
+                column.name = alias.clone().unwrap_or_else(|| format!("expr{unnamed}"));
+                column.names = vec![column.name.clone()];
+                unique(&column.name, distance.name.at)?;
                 push(plan, column);
             }
             Selected::Fields(set) => {

@@ -223,8 +223,7 @@ impl Cursor {
         scratch: &'a mut String,
     ) -> Cell<'a> {
         if let Some(take) = &column.take {
-            let value = self.path_cell(&column.path, row, scratch).to_value();
-            return take.of(value, self.schema(), scratch);
+            return take.read(&self.database, self.schema(), (&column.path, row), scratch);
         }
         if column.path.next.is_empty() {
             return self.database.cell(self.schema(), column.object, row, column.field, scratch);
@@ -274,10 +273,9 @@ impl Cursor {
 
     /// The value of a field, or of what is taken of it.
     pub(super) fn expr_value(&self, expr: &Expr, row: RowRef<'_>, scratch: &mut String) -> Option<Value> {
-        let value = self.path_cell(&expr.path, row, scratch).to_value();
         match &expr.take {
-            Some(take) => take.of(value, self.schema(), scratch).to_value(),
-            None => value,
+            Some(take) => take.read(&self.database, self.schema(), (&expr.path, row), scratch).to_value(),
+            None => self.path_cell(&expr.path, row, scratch).to_value(),
         }
     }
 

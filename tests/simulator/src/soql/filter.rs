@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::ast::{Call, Condition, DatePart, Literal, Name, Operator};
 use super::literal::{Pattern, range, unescape};
 use super::resolve::{Path, Resolver};
-use super::take::Take;
+use super::take::{Far, Take};
 use super::{Plan, SoqlError, join};
 use crate::schema::{FieldType, Schema};
 use crate::store::{Bounds, Database, RowRef};
@@ -93,6 +93,20 @@ impl Filter {
                     operands(take.kind(), *operator, values, &field.name, today).map_err(at(name))?;
                 Self::Taken(path, take, *operator, operands)
             }
+            Condition::CompareDistance(distance, operator, values) => {
+                let name = &distance.name;
+                let (path, _) = resolver.path(name)?;
+                let field = resolver.field(&path);
+                let far = Far::of(field, distance).ok_or_else(|| at(name)(no_place(&field.name)))?;
+                if !matches!(operator, Operator::Less | Operator::Greater) {
+                    let message = "DISTANCE() can only be compared by < or >";
+                    return Err(at(name)(SoqlError::filter(message)));
+                }
+                let take = Take::Distance(far);
+                let operands =
+                    operands(take.kind(), *operator, values, &field.name, today).map_err(at(name))?;
+                Self::Taken(path, take, *operator, operands)
+            }
             Condition::CompareAggregate(_, name, ..) => {
                 let offset = name.as_ref().map_or(0, |name| name.at);
                 let message =
@@ -148,10 +162,7 @@ impl Filter {
                 test(cell, *operator, operands)
             }
             Self::Taken(path, take, operator, operands) => {
-                let value = path.walk(database, schema, row, usize::MAX).and_then(|(leaf, row)| {
-                    database.cell(schema, leaf.object, row, leaf.field, scratch).to_value()
-                });
-                test(take.of(value, schema, scratch), *operator, operands)
+                test(take.read(database, schema, (path, row), scratch), *operator, operands)
             }
             Self::Among(path, negated, ids) => {
                 let reached = path.walk(database, schema, row, usize::MAX);
@@ -203,6 +214,11 @@ impl Filter {
             _ => None,
         }
     }
+}
+
+/// For a field that holds no places.
+pub(super) fn no_place(field: &str) -> SoqlError {
+    SoqlError::field(format!("field {field} does not support DISTANCE()"))
 }
 
 /// A part of a field that holds dates.

@@ -105,6 +105,9 @@ fn visit(condition: &Condition, level: Level, text: &str, count: &mut usize) -> 
             };
             Err(SoqlError::malformed(message).at(text, name.at))
         }
-        Condition::Compare(..) | Condition::CompareCall(..) | Condition::CompareAggregate(..) => Ok(()),
+        Condition::Compare(..)
+        | Condition::CompareCall(..)
+        | Condition::CompareDistance(..)
+        | Condition::CompareAggregate(..) => Ok(()),
     }
 }

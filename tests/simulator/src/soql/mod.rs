@@ -22,8 +22,8 @@ mod take;
 mod tests;
 
 pub use ast::{
-    Call, Condition, DatePart, FieldSet, Function, GroupBy, Literal, Name, Operator, Order, Query, Selected,
-    Totals, TypeOf,
+    Call, Condition, DatePart, Distance, FieldSet, Function, GroupBy, Literal, Name, Operator, Order, Query,
+    Selected, Totals, TypeOf,
 };
 pub use csv::CsvForm;
 pub use cursor::{Cursor, RowIter};
@@ -32,4 +32,4 @@ pub use json::{JsonForm, Pages};
 pub use parse::parse;
 pub use plan::{Column, Plan};
 pub use resolve::Path;
-pub use take::Take;
+pub use take::{Far, Take};

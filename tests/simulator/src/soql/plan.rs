@@ -6,10 +6,10 @@ use super::aggregate::{Grouping, grouping};
 use super::ast::{Condition, Function, Literal, Name, Operator, Query};
 use super::columns::{self, Layout};
 use super::cursor::Cursor;
-use super::filter::Filter;
+use super::filter::{Filter, no_place};
 use super::nested::{ChildList, Variants};
 use super::resolve::{Path, Resolver};
-use super::take::{Expr, Take};
+use super::take::{Expr, Far, Take};
 use super::{SoqlError, join, parse, restrict};
 use crate::schema::{FieldType, Object, Schema, View};
 use crate::store::Database;
@@ -125,8 +125,15 @@ impl Plan {
                 return Err(SoqlError::malformed(message).at(&query.text, entry.name.at));
             }
             let (mut expr, _) = resolver.expr(&entry.name)?;
-            resolver.sortable(&expr.path, &entry.name)?;
-            expr.take = entry.part.map(Take::Date).or(expr.take);
+            if let Some(distance) = &entry.distance {
+                let field = resolver.field(&expr.path);
+                let far = Far::of(field, distance);
+                let far = far.ok_or_else(|| no_place(&field.name).at(&query.text, entry.name.at))?;
+                expr.take = Some(Take::Distance(far));
+            } else {
+                resolver.sortable(&expr.path, &entry.name)?;
+                expr.take = entry.part.map(Take::Date).or(expr.take);
+            }
             plan.order.push(SortBy { expr, descending: entry.descending, nulls_last: entry.nulls_last });
         }
         columns::add(&mut plan, &resolver, query)?;

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Path;
-use super::ast::DatePart;
-use crate::schema::{FieldType, Object, Schema};
+use super::ast::{DatePart, Distance};
+use crate::schema::{Field, FieldType, Object, Schema};
+use crate::store::{Database, RowRef};
 use crate::value::calendar::{DAY_MS, civil_from_days, days_from_civil};
-use crate::value::{Cell, Id, Value};
+use crate::value::{Cell, Decimal, Id, Value};
 
 /// A field, or what is taken of it.
 #[derive(Clone, Debug)]
@@ -27,6 +28,38 @@ pub enum Take {
     Format,
     /// The name of the object that an id belongs to (`Owner.Type`).
     TypeName,
+    /// How far a place is from a point.
+    Distance(Far),
+}
+
+/// How far a place is from a point.
+#[derive(Clone, Copy, Debug)]
+pub struct Far {
+    /// Degrees north and east of the point.
+    to: (f64, f64),
+    /// The earth's radius in the unit of the result.
+    radius: f64,
+    /// The fields that hold the degrees of the place.
+    parts: (usize, usize),
+}
+
+impl Far {
+    /// Of the places that a field holds; nothing if it holds none.
+    pub(super) fn of(field: &Field, distance: &Distance) -> Option<Self> {
+        let part =
+            |name: &str| field.parts.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
+        let radius = if distance.miles { 3_958.761 } else { 6_371.009 };
+        Some(Self { to: distance.to, radius, parts: (part("latitude")?, part("longitude")?) })
+    }
+
+    /// Along a great circle, to six digits (the haversine formula).
+    fn between(&self, north: f64, east: f64) -> Cell<'static> {
+        let half = |a: f64, b: f64| ((a - b).to_radians() / 2.0).sin().powi(2);
+        let slant = self.to.0.to_radians().cos() * north.to_radians().cos();
+        let sum = half(north, self.to.0) + slant * half(east, self.to.1);
+        let far = 2.0 * self.radius * sum.clamp(0.0, 1.0).sqrt().asin();
+        Cell::Number(Decimal::new((far * 1e6).round() as i64, 6))
+    }
 }
 
 impl Take {
@@ -47,16 +80,35 @@ impl Take {
             Self::Date(DatePart::DayOnly) => FieldType::Date,
             Self::Date(_) => FieldType::Int,
             Self::Label(_) | Self::Format | Self::TypeName => FieldType::Text,
+            Self::Distance(_) => FieldType::Double,
+        }
+    }
+
+    /// The result for the field that a path from a row leads to; text is written to `scratch`.
+    pub(super) fn read<'a>(
+        &'a self,
+        database: &Database,
+        schema: &'a Schema,
+        (path, row): (&Path, RowRef<'_>),
+        scratch: &'a mut String,
+    ) -> Cell<'a> {
+        let Some((leaf, row)) = path.walk(database, schema, row, usize::MAX) else { return Cell::Null };
+        let Self::Distance(far) = self else {
+            let value = database.cell(schema, leaf.object, row, leaf.field, scratch).to_value();
+            return self.of(value, schema, scratch);
+        };
+        let mut degrees = |field: usize| match database.cell(schema, leaf.object, row, field, scratch) {
+            Cell::Number(number) => Some(number.to_f64()),
+            _ => None,
+        };
+        match (degrees(far.parts.0), degrees(far.parts.1)) {
+            (Some(north), Some(east)) => far.between(north, east),
+            _ => Cell::Null,
         }
     }
 
     /// The result for a field's value; text is written to `scratch`.
-    pub(super) fn of<'a>(
-        &'a self,
-        value: Option<Value>,
-        schema: &'a Schema,
-        scratch: &'a mut String,
-    ) -> Cell<'a> {
+    fn of<'a>(&'a self, value: Option<Value>, schema: &'a Schema, scratch: &'a mut String) -> Cell<'a> {
         let Some(value) = value else { return Cell::Null };
         match self {
             Self::Date(part) => date_part(*part, &value),
@@ -64,6 +116,7 @@ impl Take {
                 Value::Id(id) => type_name(id, schema),
                 _ => Cell::Null,
             },
+            Self::Distance(_) => Cell::Null,
             Self::Label(labels) => {
                 let Value::Text(text) = value else { return Cell::Null };
                 let label = |value: &str| labels.get(value).cloned().unwrap_or_else(|| value.to_owned());

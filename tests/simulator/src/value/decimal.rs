@@ -60,6 +60,11 @@ impl Decimal {
         (self.units, self.scale)
     }
 
+    /// The nearest binary double.
+    pub fn to_f64(self) -> f64 {
+        self.units as f64 / 10f64.powi(i32::from(self.scale))
+    }
+
     /// The number as an integer, if it is one.
     pub fn to_integer(self) -> Option<i64> {
         let divisor = 10i64.checked_pow(u32::from(self.scale))?;

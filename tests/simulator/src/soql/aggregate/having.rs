@@ -61,6 +61,9 @@ impl Builder<'_, '_> {
                 Condition::CompareCall(_, name, ..) => {
                     return Err(self.wrong("this function is not allowed in the HAVING clause", name));
                 }
+                Condition::CompareDistance(distance, ..) => {
+                    return Err(self.wrong("DISTANCE() is not allowed in the HAVING clause", &distance.name));
+                }
                 Condition::Compare(name, operator, values) => {
                     let key = self.find_key(name, None)?;
                     (Told::Key(key), self.key_kind(key), Some(name), *operator, values)

@@ -171,6 +171,9 @@ impl Builder<'_, '_> {
                 Err(self.wrong("Grouped queries cannot have sub-selects in their SELECT list", &query.from))
             }
             Selected::TypeOf(of) => Err(self.wrong("TYPEOF is not allowed in a grouped query", &of.name)),
+            Selected::Distance(distance, _) => {
+                Err(self.wrong("DISTANCE() is not allowed in a grouped query", &distance.name))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::super::ast::{Call, Condition, Function, Literal, Name, Operator, Query};
 use super::super::lex::Kind;
 use super::super::literal;
+use super::select::is_distance;
 use super::{DEPTH, Parser, Place, digits};
 use crate::soql::SoqlError;
 
@@ -54,6 +55,11 @@ impl Parser<'_> {
     /// A function compared: `CALENDAR_YEAR(CreatedDate) = 2026`, `COUNT(Id) > 1`.
     fn called(&mut self, function: &Name) -> Result<Condition, SoqlError> {
         let word = function.joined();
+        if is_distance(function) {
+            let distance = self.distance()?;
+            let operator = self.operator()?;
+            return Ok(Condition::CompareDistance(distance, operator, self.values(operator)?));
+        }
         if let Some(aggregate) = Function::find(&word) {
             let is_empty = self.tokens.get(self.at + 1).is_some_and(|token| token.is(")"));
             let name = if aggregate == Function::Count && is_empty {

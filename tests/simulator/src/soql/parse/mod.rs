@@ -70,8 +70,7 @@ impl<'a> Parser<'a> {
         if self.accept("WITH") {
             self.with()?;
         }
-        let (group, totals) =
-            if self.accept("GROUP") { self.group()? } else { (Vec::new(), Totals::None) };
+        let (group, totals) = if self.accept("GROUP") { self.group()? } else { (Vec::new(), Totals::None) };
         let having = if self.accept("HAVING") { Some(self.condition(0)?) } else { None };
         let order = if self.accept("ORDER") { self.order()? } else { Vec::new() };
         let limit = if self.accept("LIMIT") { Some(self.whole_number()?) } else { None };
@@ -203,8 +202,12 @@ impl<'a> Parser<'a> {
         let mut order = Vec::new();
         loop {
             let mut name = self.name()?;
-            let (mut function, mut part) = (None, None);
-            if self.peek().is("(") {
+            let (mut function, mut part, mut distance) = (None, None, None);
+            if self.peek().is("(") && select::is_distance(&name) {
+                let found = self.distance()?;
+                name = found.name.clone();
+                distance = Some(found);
+            } else if self.peek().is("(") {
                 function = Function::find(&name.joined());
                 if function.is_none() {
                     part = Some(self.date_part(&name)?);
@@ -222,7 +225,7 @@ impl<'a> Parser<'a> {
                     self.expect("FIRST")?;
                 }
             }
-            order.push(Order { name, function, part, descending, nulls_last });
+            order.push(Order { name, function, part, distance, descending, nulls_last });
             if !self.accept(",") {
                 return Ok(order);
             }

@@ -1,9 +1,14 @@
 //! The SELECT list.
 
-use super::super::ast::{Call, FieldSet, Function, Name, Selected, TypeOf};
+use super::super::ast::{Call, Distance, FieldSet, Function, Name, Selected, TypeOf};
 use super::super::lex::Kind;
 use super::{NESTED, Parser, Place};
 use crate::soql::SoqlError;
+
+/// Whether a function's name is that of the distance.
+pub(super) fn is_distance(name: &Name) -> bool {
+    name.joined().eq_ignore_ascii_case("DISTANCE")
+}
 
 impl Parser<'_> {
     pub(super) fn select(&mut self) -> Result<Vec<Selected>, SoqlError> {
@@ -37,6 +42,10 @@ impl Parser<'_> {
         if let Some(function) = Function::find(&word) {
             let field = self.in_parentheses()?;
             return Ok(Selected::Aggregate(function, field, self.column_alias()));
+        }
+        if is_distance(&name) {
+            let distance = self.distance()?;
+            return Ok(Selected::Distance(distance, self.column_alias()));
         }
         if word.eq_ignore_ascii_case("FIELDS") {
             return self.fields();
@@ -72,6 +81,34 @@ impl Parser<'_> {
             .ok_or_else(|| self.unexpected_at(set.at, set.text))?;
         self.expect(")")?;
         Ok(Selected::Fields(set))
+    }
+
+    /// `(Place__c, GEOLOCATION(37.7, -122.4), 'mi')`
+    pub(super) fn distance(&mut self) -> Result<Distance, SoqlError> {
+        self.expect("(")?;
+        let name = self.name()?;
+        self.expect(",")?;
+        self.expect("GEOLOCATION")?;
+        self.expect("(")?;
+        let north = self.degrees(90.0)?;
+        self.expect(",")?;
+        let east = self.degrees(180.0)?;
+        self.expect(")")?;
+        self.expect(",")?;
+        let unit = self.next();
+        let miles = match unit.text.to_ascii_lowercase().as_str() {
+            "'mi'" => true,
+            "'km'" => false,
+            _ => return Err(self.unexpected_at(unit.at, unit.text)),
+        };
+        self.expect(")")?;
+        Ok(Distance { name, to: (north, east), miles })
+    }
+
+    fn degrees(&mut self, most: f64) -> Result<f64, SoqlError> {
+        let token = self.next();
+        let degrees = token.text.parse::<f64>().ok().filter(|degrees| degrees.abs() <= most);
+        degrees.ok_or_else(|| self.unexpected_at(token.at, token.text))
     }
 
     fn children(&mut self) -> Result<Selected, SoqlError> {

@@ -511,6 +511,7 @@ const WORDS: &[&str] = &[
     "ROLLUP(Industry)",
     "FIELDS(STANDARD)",
     "MAX(Name) alias",
+    "DISTANCE(Place__c, GEOLOCATION(1, 2), 'mi')",
     "'0015g0000000001AAA'",
     "INCLUDES",
     "Colors__c",

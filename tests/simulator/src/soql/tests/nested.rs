@@ -106,6 +106,31 @@ fn too_many_groups_are_refused_and_not_cut() {
 }
 
 #[test]
+fn distances() {
+    let schema = "objects:\n  Account:\n    fields:\n      Place__c: {type: location}\n";
+    let csv = "Id,Name,Place__Latitude__s,Place__Longitude__s\na,Paris,48.8566,2.3522\nb,Berlin,52.52,13.405\nc,Nowhere,,\n";
+    let org = org_with(&[("schema.yaml", schema), ("data/Account.csv", csv)], &[]).unwrap();
+    let from_paris = "DISTANCE(Place__c, GEOLOCATION(48.8566, 2.3522), 'km')";
+    let names = |rest: &str| column(&org, &format!("SELECT Name FROM Account {rest}"), false);
+    assert_eq!(names(&format!("WHERE {from_paris} < 100")), ["Paris"]);
+    assert_eq!(names(&format!("WHERE {from_paris} > 877 AND {from_paris} < 879")), ["Berlin"]);
+    assert_eq!(names(&format!("WHERE {} < 546", from_paris.replace("km", "mi"))), ["Paris", "Berlin"]);
+    assert_eq!(names(&format!("ORDER BY {from_paris} DESC NULLS LAST")), ["Berlin", "Paris", "Nowhere"]);
+    let shown = records(&org, &format!("SELECT Name, {from_paris} far FROM Account ORDER BY Name"));
+    assert!((shown[0]["far"].as_f64().unwrap() - 877.46).abs() < 0.5, "{shown}");
+    assert_eq!(shown[1]["far"], serde_json::Value::Null);
+    for text in [
+        "WHERE DISTANCE(Name, GEOLOCATION(1, 2), 'km') < 3",
+        "ORDER BY DISTANCE(Name, GEOLOCATION(1, 2), 'km')",
+    ] {
+        let error = open(&org, &format!("SELECT Id FROM Account {text}"), false).map(|_| ()).unwrap_err();
+        assert!(error.message.ends_with("field Name does not support DISTANCE()"), "{error}");
+    }
+    let text = format!("SELECT Id FROM Account WHERE {from_paris} = 3");
+    assert_eq!(open(&org, &text, false).map(|_| ()).unwrap_err().code, "INVALID_QUERY_FILTER_OPERATOR");
+}
+
+#[test]
 fn picklists_sort_in_their_own_order() {
     let schema =
         "objects:\n  Account:\n    fields:\n      Rating: {type: picklist, values: [Hot, Warm, Cold]}\n";
