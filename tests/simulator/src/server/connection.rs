@@ -70,6 +70,8 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // as recorded: `Content-Type`; clients are known that look for just that (airbyte's source-salesforce)
+        .title_case_headers(true)
         .header_read_timeout(IDLE)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
