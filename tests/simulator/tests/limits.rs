@@ -100,3 +100,25 @@ async fn counts_of_records() {
     let all = served.json("/services/data/v62.0/limits/recordCount").await;
     assert!(all["sObjects"].as_array().unwrap().iter().any(|entry| entry["name"] == "User"));
 }
+
+#[tokio::test]
+async fn counts_of_records_may_be_old() {
+    let org = ORG.replace("dailyApiRequests: 100000", "recordCountSeconds: 3600, othersPerHour: 600");
+    let served = serve_with(&[("org.yaml", &org)], &[]).await;
+    let path = "/services/data/v62.0/limits/recordCount?sObjects=Account";
+    let count = async |token: &str| {
+        let answer = served.send(Method::GET, token, path, None).await;
+        answer.json::<Value>().await.unwrap()["sObjects"][0]["count"].as_u64().unwrap()
+    };
+    assert_eq!(count(&served.token).await, 2);
+    let insert = format!("/_simulator/orgs/{}/records/Account", served.simulator.orgs[0].id);
+    let inserted = served.send(Method::POST, "", &insert, Some(json!({"Name": "New"}))).await;
+    assert_eq!(inserted.status(), 201);
+    assert_eq!(count(&served.token).await, 2);
+    served.simulator.advance(Duration::from_mins(61));
+    assert_eq!(count(&served.token).await, 3);
+    let limits = served.get(path).await;
+    let info = limits.headers()["sforce-limit-info"].to_str().unwrap().to_owned();
+    let used: u64 = info.trim_start_matches("api-usage=").split('/').next().unwrap().parse().unwrap();
+    assert!((600..640).contains(&used), "others call as well: {info}");
+}

@@ -1,5 +1,6 @@
 //! What an org allows: calls and jobs of a rolling day, long calls at the same time, and what it tells of them.
 
+mod counts;
 mod lockout;
 mod long;
 mod resource;
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
+use counts::Statistics;
+pub(crate) use counts::record_count;
 use lockout::Lockout;
 pub(crate) use long::{InFlight, LongCalls};
 pub(crate) use resource::answer;
@@ -32,6 +35,8 @@ pub(crate) struct OrgLimits {
     /// Megabytes of Bulk 2.0 query results.
     pub(crate) bulk_storage: Usage,
     long_calls: Arc<LongCalls>,
+    /// Counts of records.
+    statistics: Statistics,
     /// Wrong passwords.
     pub(crate) lockout: Lockout,
     /// Sign-ins of each user, by number.
@@ -52,11 +57,14 @@ impl OrgLimits {
         let most = limits.concurrent_long_calls.unwrap_or(edition);
         let long_ms = (limits.long_call_seconds * 1_000.0) as i64;
         Self {
-            requests: usage(limits.daily_api_requests).with_overrun(limits.overrun),
+            requests: usage(limits.daily_api_requests)
+                .with_overrun(limits.overrun)
+                .with_others(limits.others_per_hour),
             bulk_jobs: usage(limits.daily_bulk_v2_query_jobs),
             bulk_batches: usage(limits.daily_bulk_api_batches),
             bulk_storage: usage(limits.daily_bulk_v2_query_file_storage_mb),
             long_calls: LongCalls::new(most, long_ms, clock.clone()),
+            statistics: Statistics::new(limits.record_count_seconds, clock.clone()),
             lockout: Lockout::new(limits.wrong_passwords, clock.clone()),
             logins: settings
                 .users

@@ -15,6 +15,8 @@ pub(crate) struct Usage {
     max: u64,
     /// Uses that are let through beyond `max`.
     overrun: u64,
+    /// What others use in an hour, evenly.
+    others_per_hour: u64,
     lag_seconds: i64,
     /// The time in which it may be used.
     window_seconds: i64,
@@ -28,12 +30,36 @@ struct Uses {
     seconds: VecDeque<(i64, u64)>,
     /// Their sum.
     total: u64,
+    /// Up to which second others' uses are in there.
+    others_until: Option<i64>,
 }
 
 impl Uses {
     fn forget(&mut self, until: i64) {
         while let Some((_, count)) = self.seconds.pop_front_if(|(second, _)| *second <= until) {
             self.total -= count;
+        }
+    }
+
+    /// Puts others' uses in, minute by minute, as far as the allowance reaches.
+    fn add_others(&mut self, now: i64, usage: &Usage) {
+        let until = self.others_until.get_or_insert(now);
+        if usage.others_per_hour == 0 || now - *until < 60 {
+            return;
+        }
+        let mut minute = *until;
+        *until = now - (now - minute) % 60;
+        let end = *until;
+        minute = minute.max(end - usage.window_seconds.div_euclid(60) * 60);
+        while minute < end {
+            minute += 60;
+            self.forget(minute - usage.window_seconds);
+            // the parts of a use that a minute leaves over are made up for within the hour
+            let of_hour = minute.div_euclid(60).rem_euclid(60).unsigned_abs();
+            let share = |minutes: u64| usage.others_per_hour * minutes / 60;
+            let left = usage.max.saturating_add(usage.overrun).saturating_sub(self.total);
+            let count = (share(of_hour + 1) - share(of_hour)).min(left);
+            self.add(minute, count);
         }
     }
 
@@ -50,7 +76,15 @@ impl Usage {
     /// An allowance of `max` in 24 hours, told `lag_seconds` late.
     pub(crate) fn new(max: u64, lag_seconds: u64, clock: Arc<Clock>) -> Self {
         let lag_seconds = i64::try_from(lag_seconds).unwrap_or(i64::MAX);
-        Self { max, overrun: 0, lag_seconds, window_seconds: DAY_SECONDS, clock, uses: Mutex::default() }
+        Self {
+            max,
+            overrun: 0,
+            others_per_hour: 0,
+            lag_seconds,
+            window_seconds: DAY_SECONDS,
+            clock,
+            uses: Mutex::default(),
+        }
     }
 
     /// An allowance of `max` in an hour.
@@ -61,6 +95,12 @@ impl Usage {
     /// The same, which lets so many through beyond its allowance.
     pub(crate) fn with_overrun(self, overrun: u64) -> Self {
         Self { overrun, ..self }
+    }
+
+    /// The same, of which others use so much in an hour.
+    pub(crate) fn with_others(self, others_per_hour: u64) -> Self {
+        self.with(|_, _| ());
+        Self { others_per_hour, ..self }
     }
 
     /// What may be used in 24 hours.
@@ -108,6 +148,7 @@ impl Usage {
     fn with<T>(&self, work: impl FnOnce(&mut Uses, i64) -> T) -> T {
         let now = self.clock.now_ms().div_euclid(1_000);
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.add_others(now, self);
         uses.forget(now - self.window_seconds);
         work(&mut uses, now)
     }
@@ -149,6 +190,23 @@ mod tests {
         let usage = Usage::new(1, 0, Arc::new(Clock::still())).with_overrun(1);
         assert!(usage.take() && usage.take() && !usage.take());
         assert_eq!(usage.entry(), json!({"Max": 1, "Remaining": -1}));
+    }
+
+    #[test]
+    fn others_use_it_evenly_and_only_as_far_as_it_reaches() {
+        let clock = Arc::new(Clock::still());
+        let usage = Usage::new(1_000, 0, clock.clone()).with_others(100);
+        assert_eq!(usage.told(), 0);
+        clock.advance(Duration::from_mins(30));
+        assert!((49..=51).contains(&usage.told()), "{}", usage.told());
+        clock.advance(Duration::from_mins(30));
+        assert_eq!(usage.told(), 100);
+        clock.advance(Duration::from_hours(3));
+        assert_eq!(usage.told(), 400);
+        clock.advance(Duration::from_hours(96));
+        assert_eq!(usage.told(), 1_000);
+        assert!(!usage.take());
+        assert_eq!(Usage::new(5, 0, clock).with_others(0).told(), 0);
     }
 
     /// What a test does: takes some, adds some, or waits for seconds.

@@ -145,6 +145,10 @@ pub struct Limits {
     pub data_storage_mb: u64,
     /// How many seconds `limits` is behind.
     pub lag_seconds: u64,
+    /// API requests that others make in an hour, all the time.
+    pub others_per_hour: u64,
+    /// How old the counts of `recordCount` may be, in seconds.
+    pub record_count_seconds: u64,
     /// Calls beyond the allowance that are let through before calls are refused: it has been seen that an org was.
     pub overrun: u64,
     /// Long calls at the same time; without it what the edition has.
@@ -166,6 +170,8 @@ impl Default for Limits {
             daily_bulk_v2_query_file_storage_mb: 976_562,
             data_storage_mb: 10_240,
             lag_seconds: 0,
+            others_per_hour: 0,
+            record_count_seconds: 0,
             overrun: 0,
             concurrent_long_calls: None,
             wrong_passwords: 10,

@@ -17,7 +17,7 @@ mod sub;
 mod tooling;
 mod versions;
 
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::{Map, Value as Json, json};
 
 pub(crate) use cursors::Cursors;
@@ -108,7 +108,7 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<A
     match parts {
         [] => Ok(Answer::ok(&resources(call))),
         ["limits"] => Ok(Answer::ok(&limits::answer(call.org, call.version))),
-        ["limits", "recordCount"] => Ok(record_count(call)),
+        ["limits", "recordCount"] => Ok(limits::record_count(call)),
         ["sobjects"] => Ok(describe::global(call)),
         ["sobjects", object, rest @ ..] => sobjects::answer(call, object, rest),
         ["query"] => query::first(call, false),
@@ -130,22 +130,4 @@ fn resources(call: &Call<'_>) -> Json {
     let id = format!("{}/id/{}/{}", call.request.base, call.org.org.id(), call.user_id());
     map.insert("identity".to_owned(), json!(id));
     Json::Object(map)
-}
-
-/// Counts as the statistics have them: rows of the recycle bin are not in them.
-fn record_count(call: &Call<'_>) -> Answer {
-    let World { schema, database, .. } = &call.world;
-    let asked: Option<Vec<&str>> =
-        call.request.parameter("sObjects").map(|list| list.split(',').map(str::trim).collect());
-    let counts: Vec<Json> = schema
-        .objects()
-        .iter()
-        .enumerate()
-        .filter(|(number, object)| {
-            let named = |list: &Vec<&str>| list.iter().any(|name| name.eq_ignore_ascii_case(&object.name));
-            call.view.sees_object(*number) && object.queryable && asked.as_ref().is_none_or(named)
-        })
-        .map(|(number, object)| json!({"count": database.table(number).count(false), "name": object.name}))
-        .collect();
-    Answer::json(StatusCode::OK, &json!({"sObjects": counts}))
 }
