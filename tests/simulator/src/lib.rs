@@ -24,8 +24,10 @@
 
 mod auth;
 mod bulk;
+mod bulk1;
 mod clock;
 mod control;
+pub mod faults;
 mod limits;
 pub mod log;
 pub mod org;
@@ -37,4 +39,5 @@ pub mod store;
 pub mod value;
 mod web;
 
+pub use bulk::{FactError, Facts};
 pub use server::{OrgInfo, Simulator, StartError, StartOptions, Tls};

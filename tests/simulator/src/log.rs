@@ -39,6 +39,8 @@ pub struct Entry {
     pub status: u16,
     /// Bytes of the request's body.
     pub received: u64,
+    /// The fault of the plan that fired, and what it did.
+    pub fault: Option<String>,
     sent: AtomicU64,
 }
 
@@ -59,6 +61,7 @@ impl Entry {
             "status": self.status,
             "received": self.received,
             "sent": self.sent(),
+            "fault": self.fault,
         })
     }
 }
@@ -130,6 +133,7 @@ impl Sending {
             resource: entry.resource,
             status: entry.status,
             received: entry.received,
+            fault: entry.fault,
             sent: AtomicU64::new(0),
         };
         Self { log: log.clone(), entry: log.add(entry) }
@@ -193,4 +197,5 @@ pub(crate) struct NewEntry {
     pub(crate) resource: &'static str,
     pub(crate) status: u16,
     pub(crate) received: u64,
+    pub(crate) fault: Option<String>,
 }

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use orgkeep_simulator::{Simulator, StartOptions, Tls};
+use orgkeep_simulator::faults::FaultPlan;
+use orgkeep_simulator::{Facts, Simulator, StartOptions, Tls};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
@@ -52,6 +53,12 @@ struct Arguments {
     /// Ends when standard input does: a program that starts this one need not be alive to end it.
     #[arg(long)]
     until_stdin_ends: bool,
+    /// What goes wrong, and when (YAML); later plans can be put under /_simulator/faults.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// The form of something that no document confirms, where the usual one is not wanted; may be given several times.
+    #[arg(long = "fact", value_name = "NAME=FORM")]
+    facts: Vec<String>,
 }
 
 fn parse_scale(text: &str) -> Result<(String, u64), String> {
@@ -61,7 +68,7 @@ fn parse_scale(text: &str) -> Result<(String, u64), String> {
 }
 
 impl Arguments {
-    fn options(self) -> StartOptions {
+    fn options(self) -> Result<StartOptions, Box<dyn std::error::Error>> {
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => Some(Tls::Files { certificate, key }),
             _ if self.tls_self_signed => {
@@ -69,14 +76,28 @@ impl Arguments {
             }
             _ => None,
         };
-        StartOptions {
+        let faults = match self.faults {
+            Some(file) => {
+                let text =
+                    std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+                Some(FaultPlan::from_yaml(&text).map_err(|error| format!("{}: {error}", file.display()))?)
+            }
+            None => None,
+        };
+        let mut facts = Facts::default();
+        for fact in &self.facts {
+            facts.set(fact)?;
+        }
+        Ok(StartOptions {
             orgs: self.orgs,
             scale: self.scale,
             listen: self.listen,
             tls,
             request_log: self.request_log,
             bulk_job: Duration::from_millis(self.bulk_job_ms),
-        }
+            faults,
+            facts,
+        })
     }
 }
 
@@ -99,7 +120,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let print_authority = arguments.tls_authority.is_none();
     let until_stdin_ends = arguments.until_stdin_ends;
-    let simulator = Simulator::start(arguments.options()).await?;
+    let simulator = Simulator::start(arguments.options()?).await?;
     if let Some(authority) = simulator.authority.as_ref().filter(|_| print_authority) {
         eprint!("{authority}");
     }

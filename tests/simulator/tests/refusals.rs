@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{ORG, refused, serve, serve_with};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const V: &str = "/services/data/v62.0";
 
@@ -152,51 +152,6 @@ async fn refuses_15_a_malformed_id() {
     let soql = "SELECT Id FROM Account WHERE Id = '23foo'";
     let message = refused(served.query(soql).await, 400, "INVALID_QUERY_FILTER_OPERATOR").await;
     assert!(message.ends_with("invalid ID field: 23foo"), "{message}");
-}
-
-#[tokio::test]
-async fn refuses_16_to_20_what_bulk_does_not_read() {
-    let served = serve().await;
-    for (soql, code) in [
-        ("SELECT COUNT() FROM Account", "INVALIDJOB"),
-        ("SELECT Industry, COUNT(Id) FROM Account GROUP BY Industry", "INVALIDJOB"),
-        ("SELECT Id FROM Account LIMIT 5 OFFSET 5", "INVALIDJOB"),
-        ("SELECT Id, Place__c FROM Account", "INVALIDJOB"),
-        ("SELECT Id, Body FROM Attachment", "INVALIDJOB"),
-        ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "INVALIDJOB"),
-        ("SELECT FIELDS(ALL) FROM Account LIMIT 200", "INVALIDJOB"),
-        ("SELECT Id FROM CaseStatus", "INVALIDENTITY"),
-        ("SELECT Nothing FROM Account", "INVALID_FIELD"),
-        ("SELECT Id FROM Nothing", "INVALID_TYPE"),
-    ] {
-        let message = refused(served.create_job(soql).await, 400, code).await;
-        if code == "INVALIDENTITY" {
-            assert_eq!(message, "Entity 'CaseStatus' is not supported by the Bulk API.");
-        }
-    }
-}
-
-#[tokio::test]
-async fn refuses_21_results_before_the_job_is_complete_23_and_its_deletion() {
-    let served = serve().await;
-    let job = served.job("SELECT Id FROM Account").await;
-    refused(served.get(&format!("{job}/results")).await, 400, "INVALIDJOBSTATE").await;
-    refused(served.get(&format!("{job}/resultPages")).await, 400, "INVALIDJOBSTATE").await;
-    refused(served.send(Method::DELETE, &served.token, &job, None).await, 400, "INVALIDJOBSTATE").await;
-    let aborted = served.send(Method::PATCH, &served.token, &job, Some(json!({"state": "Aborted"}))).await;
-    assert_eq!(aborted.json::<Value>().await.unwrap()["state"], "Aborted");
-    refused(served.get(&format!("{job}/results")).await, 400, "INVALIDJOBSTATE").await;
-    assert_eq!(served.send(Method::DELETE, &served.token, &job, None).await.status(), 204);
-    refused(served.get(&job).await, 404, "NOT_FOUND").await;
-}
-
-#[tokio::test]
-async fn refuses_22_result_pages_of_another_version() {
-    let served = serve().await;
-    let job = served.complete_job("SELECT Id FROM Account").await;
-    assert_eq!(served.get(&format!("{job}/resultPages")).await.status(), 200);
-    let other = served.get(&format!("{}/resultPages", job.replace("v62.0", "v60.0"))).await;
-    assert_eq!(other.status(), 409);
 }
 
 #[tokio::test]

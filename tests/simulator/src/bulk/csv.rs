@@ -36,6 +36,10 @@ impl Format {
         Some(Self { delimiter: *delimiter, crlf })
     }
 
+    fn form(self) -> CsvForm {
+        CsvForm { delimiter: self.delimiter, crlf: self.crlf }
+    }
+
     /// `COMMA`, …
     pub(super) fn delimiter_name(self) -> &'static str {
         DELIMITERS.iter().find(|(_, byte)| *byte == self.delimiter).map_or("COMMA", |(name, _)| name)
@@ -47,23 +51,35 @@ impl Format {
     }
 }
 
-/// Writes a page: the header and `most` rows from a position on.
+/// Writes a page: the header and runs of rows, `(from, how many)`.
 pub(super) fn write(
     cursor: &Cursor,
-    from: u64,
-    most: u64,
+    runs: &[(u64, u64)],
     format: Format,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let form = CsvForm { delimiter: format.delimiter, crlf: format.crlf };
+    let form = format.form();
     let mut piece = Vec::with_capacity(PIECE + 16 * 1024);
     cursor.write_csv_header(form, &mut piece);
+    write_rows(cursor, runs, form, piece, out)
+}
+
+/// Writes runs of rows behind what was gathered before.
+pub(crate) fn write_rows(
+    cursor: &Cursor,
+    runs: &[(u64, u64)],
+    form: CsvForm,
+    mut piece: Vec<u8>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut scratch = String::new();
-    for row in cursor.rows(from, most) {
-        cursor.write_csv_row(row, form, &mut scratch, &mut piece);
-        if piece.len() >= PIECE {
-            out.write_all(&piece)?;
-            piece.clear();
+    for (from, rows) in runs {
+        for row in cursor.rows(*from, *rows) {
+            cursor.write_csv_row(row, form, &mut scratch, &mut piece);
+            if piece.len() >= PIECE {
+                out.write_all(&piece)?;
+                piece.clear();
+            }
         }
     }
     out.write_all(&piece)

@@ -1,47 +1,49 @@
 //! One query job and its states.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Number, Value as Json, json};
+use tokio::time::Instant;
 
 use super::csv::Format;
+use super::facts::Facts;
+use crate::faults::JobFault;
 use crate::soql::{Cursor, Plan};
 use crate::store::Database;
 use crate::value::Id;
 use crate::value::calendar::{now_ms, rest_datetime};
 use crate::web::ApiError;
 
-/// How long results are kept.
-const LIFE: Duration = Duration::from_hours(7 * 24);
-
 /// States as the API names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum JobState {
+pub(crate) enum JobState {
     UploadComplete,
     InProgress,
     JobComplete,
+    Failed,
     Aborted,
 }
 
 impl JobState {
     /// Whether the job stays in this state.
     pub(super) fn is_end(self) -> bool {
-        matches!(self, Self::JobComplete | Self::Aborted)
+        matches!(self, Self::JobComplete | Self::Failed | Self::Aborted)
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::UploadComplete => "UploadComplete",
             Self::InProgress => "InProgress",
             Self::JobComplete => "JobComplete",
+            Self::Failed => "Failed",
             Self::Aborted => "Aborted",
         }
     }
 }
 
 /// What a job is made of.
+#[derive(Debug)]
 pub(super) struct NewJob {
     pub(super) user: String,
     pub(super) with_deleted: bool,
@@ -50,39 +52,61 @@ pub(super) struct NewJob {
     pub(super) version: String,
     /// The least time from its creation to its end.
     pub(super) takes: Duration,
+    pub(super) facts: Facts,
+    /// Why it fails, if it does.
+    pub(super) fails: Option<String>,
 }
 
 /// One query job.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(crate) struct Job {
     pub(super) id: Id,
-    pub(super) format: Format,
-    pub(super) version: String,
-    user: String,
-    with_deleted: bool,
-    plan: Arc<Plan>,
-    takes: Duration,
-    created: Instant,
+    pub(super) new: NewJob,
+    pub(super) created: Instant,
     created_at: i64,
     work: Mutex<Work>,
 }
 
+/// How far it is. What is done is told once the job has taken its time.
 #[derive(Debug)]
 enum Work {
     Running,
-    Done { cursor: Arc<Cursor>, took: Duration },
-    Aborted,
+    Done {
+        cursor: Arc<Cursor>,
+        took: Duration,
+    },
+    Failed(String),
+    Aborted {
+        at: i64,
+    },
+    /// It never ends by itself.
+    Hung,
 }
 
 impl Job {
+    pub(super) fn new(id: Id, new: NewJob) -> Self {
+        let work = new.fails.clone().map_or(Work::Running, Work::Failed);
+        Self { id, new, created: Instant::now(), created_at: now_ms(), work: Mutex::new(work) }
+    }
+
     /// Where it stands.
     pub(super) fn state(&self) -> JobState {
-        let age = self.created.elapsed();
+        self.state_after(self.created.elapsed())
+    }
+
+    /// Where it stands as it is told, which may lag.
+    fn told_state(&self) -> JobState {
+        let lag = if self.new.facts.late_state { self.new.takes } else { Duration::ZERO };
+        self.state_after(self.created.elapsed().saturating_sub(lag))
+    }
+
+    fn state_after(&self, age: Duration) -> JobState {
         match &*self.work.lock().unwrap_or_else(PoisonError::into_inner) {
-            Work::Aborted => JobState::Aborted,
-            Work::Done { .. } if age >= self.takes => JobState::JobComplete,
-            _ if age * 3 < self.takes => JobState::UploadComplete,
-            Work::Running | Work::Done { .. } => JobState::InProgress,
+            Work::Aborted { .. } => JobState::Aborted,
+            Work::Done { .. } if age >= self.new.takes => JobState::JobComplete,
+            Work::Failed(_) if age >= self.new.takes => JobState::Failed,
+            _ if age * 3 < self.new.takes => JobState::UploadComplete,
+            _ => JobState::InProgress,
         }
     }
 
@@ -104,10 +128,20 @@ impl Job {
     /// Does the work: opens the cursor over the snapshot.
     pub(super) fn run(&self, database: Database) {
         let began = Instant::now();
-        let cursor = Arc::new(self.plan.open(database, self.with_deleted));
+        let cursor = Arc::new(self.new.plan.open(database, self.new.with_deleted));
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*work, Work::Running) {
-            *work = Work::Done { cursor, took: began.elapsed().max(self.takes) };
+            *work = Work::Done { cursor, took: began.elapsed().max(self.new.takes) };
+        }
+    }
+
+    /// Lets a fault of the plan befall it.
+    pub(super) fn befall(&self, fault: &JobFault) {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        match fault {
+            JobFault::Fail(message) => *work = Work::Failed(message.clone()),
+            JobFault::Hang => *work = Work::Hung,
+            JobFault::Vanish => {}
         }
     }
 
@@ -115,91 +149,80 @@ impl Job {
     pub(super) fn abort(&self) -> Result<(), ApiError> {
         let state = self.state();
         if state.is_end() {
-            let message = format!("Aborting a job in the state {} is not allowed", state.name());
+            // the words of a recorded answer (restforce issue 905)
+            let told = if state == JobState::JobComplete { "Completed" } else { state.name() };
+            let message = format!("Aborting already {told} Job not allowed");
             return Err(ApiError::bad("INVALIDJOBSTATE", message));
         }
-        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Work::Aborted;
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Work::Aborted { at: now_ms() };
         Ok(())
     }
 
     /// What creation and a change answer.
     pub(super) fn short_info(&self) -> Json {
-        // 62.0 stays a number with a point
-        let version = self.version.parse::<f64>().ok().and_then(Number::from_f64);
+        let new = &self.new;
         json!({
             "id": self.id.to_string(),
-            "operation": if self.with_deleted { "queryAll" } else { "query" },
-            "object": self.plan.described().name,
-            "createdById": self.user,
+            "operation": if new.with_deleted { "queryAll" } else { "query" },
+            "object": new.plan.described().name,
+            "createdById": new.user,
             "createdDate": rest_datetime(self.created_at),
-            "systemModstamp": rest_datetime(self.created_at),
-            "state": self.state().name(),
+            "systemModstamp": rest_datetime(self.changed_at()),
+            "state": self.told_state().name(),
             "concurrencyMode": "Parallel",
             "contentType": "CSV",
-            "apiVersion": version,
-            "lineEnding": self.format.ending_name(),
-            "columnDelimiter": self.format.delimiter_name(),
+            "apiVersion": version_number(&new.version),
+            "lineEnding": new.format.ending_name(),
+            "columnDelimiter": new.format.delimiter_name(),
         })
+    }
+
+    /// What a list of jobs has of it.
+    pub(super) fn listed(&self) -> Json {
+        let mut info = self.short_info();
+        info["jobType"] = json!("V2Query");
+        info
     }
 
     /// What asking for it answers.
     pub(super) fn info(&self) -> Json {
-        let mut info = self.short_info();
-        let (rows, took) = match (self.state(), &*self.work.lock().unwrap_or_else(PoisonError::into_inner)) {
-            (JobState::JobComplete, Work::Done { cursor, took }) => (cursor.total(), took.as_millis() as u64),
-            _ => (0, 0),
+        let mut info = self.listed();
+        let state = self.told_state();
+        let is_counted = !self.new.facts.late_count || self.created.elapsed() >= self.new.takes * 2;
+        let (rows, took, message) = match &*self.work.lock().unwrap_or_else(PoisonError::into_inner) {
+            Work::Done { cursor, took } if state == JobState::JobComplete && is_counted => {
+                (cursor.total(), took.as_millis() as u64, None)
+            }
+            Work::Failed(message) if state == JobState::Failed => {
+                (0, self.new.takes.as_millis() as u64, Some(message.clone()))
+            }
+            _ => (0, 0, None),
         };
-        info["jobType"] = json!("V2Query");
         info["numberRecordsProcessed"] = json!(rows);
         info["retries"] = json!(0);
         info["totalProcessingTime"] = json!(took);
-        info["isPkChunkingSupported"] = json!(!self.plan.is_ordered_or_cut());
+        info["isPkChunkingSupported"] = json!(!self.new.plan.is_ordered_or_cut());
+        if let Some(message) = message {
+            info["errorMessage"] = json!(message);
+        }
         info
     }
+
+    /// When its state last changed.
+    fn changed_at(&self) -> i64 {
+        if let Work::Aborted { at } = &*self.work.lock().unwrap_or_else(PoisonError::into_inner) {
+            return *at;
+        }
+        let takes = i64::try_from(self.new.takes.as_millis()).unwrap_or(i64::MAX);
+        match self.told_state() {
+            JobState::UploadComplete => self.created_at,
+            JobState::InProgress => self.created_at.saturating_add(takes / 3),
+            _ => self.created_at.saturating_add(takes),
+        }
+    }
 }
 
-/// The jobs of an org.
-#[derive(Debug, Default)]
-pub(crate) struct Jobs {
-    jobs: Mutex<(u64, BTreeMap<Id, Arc<Job>>)>,
-}
-
-impl Jobs {
-    pub(super) fn add(&self, new: NewJob) -> Arc<Job> {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.1.retain(|_, job| job.created.elapsed() < LIFE);
-        jobs.0 += 1;
-        let id = Id::new(*b"750", jobs.0);
-        let job = Arc::new(Job {
-            id,
-            format: new.format,
-            version: new.version,
-            user: new.user,
-            with_deleted: new.with_deleted,
-            plan: new.plan,
-            takes: new.takes,
-            created: Instant::now(),
-            created_at: now_ms(),
-            work: Mutex::new(Work::Running),
-        });
-        jobs.1.insert(id, job.clone());
-        job
-    }
-
-    pub(super) fn find(&self, id: &str) -> Option<Arc<Job>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).1.get(&Id::parse(id)?).cloned()
-    }
-
-    pub(super) fn remove(&self, id: Id) {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&id);
-    }
-
-    pub(super) fn all(&self) -> Vec<Arc<Job>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).1.values().cloned().collect()
-    }
-
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).1.len()
-    }
+/// `62.0` as a number that keeps its point.
+pub(crate) fn version_number(version: &str) -> Option<Number> {
+    version.parse::<f64>().ok().and_then(Number::from_f64)
 }

@@ -1,6 +1,6 @@
 //! What Bulk 2.0 refuses of what REST answers.
 
-use crate::schema::FieldType;
+use crate::schema::{FieldType, Object};
 use crate::soql::{FieldSet, Plan, Query, Selected};
 use crate::web::ApiError;
 
@@ -54,10 +54,18 @@ const UNSUPPORTED: [&str; 46] = [
     "WorkOrderStatus",
 ];
 
-const AGGREGATE: &str = "Aggregate Relationship not supported in Bulk Query";
+/// What Bulk says of aggregates is not known in its words; the code is that of the others.
+const AGGREGATE: &str = "Aggregate functions and GROUP BY are not supported in Bulk V2 Query";
 
+/// The code of every refusal of a construct: seen in public for compound fields and sub-selects.
 fn refused(message: impl Into<String>) -> ApiError {
-    ApiError::bad("INVALIDJOB", message)
+    ApiError::bad("API_ERROR", message)
+}
+
+/// What a job that fails tells of a refusal, as clients have seen it.
+pub(super) fn later(error: &ApiError) -> String {
+    let code = if error.code == "API_ERROR" { "FUNCTIONALITY_NOT_ENABLED" } else { error.code };
+    format!("InvalidBatch : Failed to process query: {code}: {}", error.message)
 }
 
 /// Refuses constructs by their words, before names are looked up.
@@ -66,54 +74,50 @@ pub(super) fn by_text(text: &str) -> Result<(), ApiError> {
     let list_ends = words.iter().position(|word| word.eq_ignore_ascii_case("FROM")).unwrap_or(words.len());
     // the first FROM is the inner one, if the list has a query in it
     if words[..list_ends].windows(2).any(|pair| pair[0] == "(" && pair[1].eq_ignore_ascii_case("SELECT")) {
-        return Err(refused(
-            "Nested queries are not supported in Bulk Query: parent-to-child sub-queries are not allowed",
-        ));
+        // the words of the R client's tests against an org
+        return Err(refused("Aggregate Relationships not supported in Bulk V2 Query with CSV content type"));
     }
     if words[..list_ends].iter().any(|word| word.eq_ignore_ascii_case("TYPEOF")) {
-        return Err(refused("TYPEOF is not supported in Bulk Query"));
+        return Err(refused("TYPEOF is not supported in Bulk V2 Query"));
     }
     Ok(())
 }
 
 /// Refuses what the query asks for.
-pub(super) fn by_query(query: &Query) -> Result<(), ApiError> {
-    if query.count {
+pub(crate) fn by_query(query: &Query) -> Result<(), ApiError> {
+    if query.count || !query.group.is_empty() {
         return Err(refused(AGGREGATE));
     }
     if query.offset > 0 {
-        return Err(refused("OFFSET is not supported in Bulk Query"));
+        return Err(refused("OFFSET is not supported in Bulk V2 Query"));
     }
     let wide = |selected: &Selected| matches!(selected, Selected::Fields(FieldSet::All | FieldSet::Custom));
     if query.select.iter().any(wide) {
-        return Err(refused("FIELDS(ALL) and FIELDS(CUSTOM) are not supported in Bulk Query"));
+        return Err(refused("FIELDS(ALL) and FIELDS(CUSTOM) are not supported in Bulk V2 Query"));
     }
     Ok(())
 }
 
-/// Refuses objects and columns.
-pub(super) fn by_plan(plan: &Plan) -> Result<(), ApiError> {
+/// Refuses objects.
+pub(crate) fn by_object(object: &Object) -> Result<(), ApiError> {
+    if UNSUPPORTED.contains(&object.name.as_str()) {
+        let message = format!("Entity '{}' is not supported by the Bulk API.", object.name);
+        return Err(ApiError::bad("INVALIDENTITY", message));
+    }
+    Ok(())
+}
+
+/// Refuses columns.
+pub(crate) fn by_plan(plan: &Plan) -> Result<(), ApiError> {
     if plan.aggregate {
         return Err(refused(AGGREGATE));
     }
-    let object = &plan.described().name;
-    if UNSUPPORTED.contains(&object.as_str()) {
-        let message = format!("Entity '{object}' is not supported by the Bulk API.");
-        return Err(ApiError::bad("INVALIDENTITY", message));
+    if plan.columns.iter().any(|column| column.kind.is_compound()) {
+        // clients compare with exactly these words
+        return Err(refused("Selecting compound data not supported in Bulk Query"));
     }
-    for column in &plan.columns {
-        if column.kind.is_compound() {
-            return Err(refused(format!(
-                "Selecting compound data not supported in Bulk Query: {}",
-                column.name
-            )));
-        }
-        if column.kind == FieldType::Base64 {
-            return Err(refused(format!(
-                "Selecting base64 data not supported in Bulk Query: {}",
-                column.name
-            )));
-        }
+    if let Some(column) = plan.columns.iter().find(|column| column.kind == FieldType::Base64) {
+        return Err(refused(format!("Selecting base64 data not supported in Bulk Query: {}", column.name)));
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ use serde_json::{Value as Json, json};
 
 use super::csv;
 use super::job::Job;
+use super::pieces::{pieces, short};
+use crate::faults::BadPage;
 use crate::rest::Call;
 use crate::server::State;
 use crate::soql::Cursor;
@@ -22,6 +24,7 @@ const MOST: u64 = 250_000;
 /// `GET jobs/query/ID/results`.
 pub(super) fn page(state: &State, call: &Call<'_>, job: &Arc<Job>) -> Result<Answer, ApiError> {
     let (cursor, from) = start(state, call, job)?;
+    let facts = job.new.facts;
     let most = match call.request.parameter("maxRecords") {
         Some(text) => {
             let wrong = || ApiError::bad("INVALID_SEARCH", "maxRecords must be a whole number above 0");
@@ -29,38 +32,64 @@ pub(super) fn page(state: &State, call: &Call<'_>, job: &Arc<Job>) -> Result<Ans
         }
         None => page_rows(&cursor),
     };
-    let end = cursor.total().min(from.saturating_add(most));
-    let rows = end.saturating_sub(from);
-    let next = if end < cursor.total() { state.locators.make(job.id, end) } else { "null".to_owned() };
-    let format = job.format;
-    let answer =
-        Answer::stream("text/csv", Box::new(move |out| csv::write(&cursor, from, rows, format, out)));
-    Ok(answer.with("sforce-locator", &next).with("sforce-numberofrecords", &rows.to_string()))
+    let total = cursor.total();
+    let size = |from: u64| if facts.short_pages { short(from, most) } else { most };
+    let end = total.min(from.saturating_add(size(from)));
+    // behind the last row: one page more, if that is the form, and whoever is there has read it
+    let is_last = |end: u64| end >= total && !(facts.empty_last_page && from < total);
+    let (mut next, mut shown) = (end, (from, end.saturating_sub(from)));
+    if let Some(bad) = call.request.page_fault() {
+        match bad {
+            BadPage::Duplicate if from > 0 => {
+                shown = (from.saturating_sub(shown.1.max(1)), shown.1.max(1).min(from))
+            }
+            BadPage::Drop if end + size(end) < total => next = end + size(end),
+            BadPage::Repeat => next = from,
+            _ => call.request.miss_fault(),
+        }
+    }
+    let repeats = next == from && end > from;
+    let locator =
+        if is_last(next) && !repeats { "null".to_owned() } else { state.locators.make(job.id, next) };
+    let format = job.new.format;
+    let runs = pieces(total, shown.0, shown.1, facts.shuffled && !job.new.plan.is_ordered_or_cut());
+    let answer = Answer::stream("text/csv", Box::new(move |out| csv::write(&cursor, &runs, format, out)));
+    Ok(answer.with("sforce-locator", &locator).with("sforce-numberofrecords", &shown.1.to_string()))
 }
 
 /// `GET jobs/query/ID/resultPages`.
 pub(super) fn pages(state: &State, call: &Call<'_>, job: &Arc<Job>) -> Result<Answer, ApiError> {
     let (cursor, from) = start(state, call, job)?;
-    let base = format!("/services/data/v{}/jobs/query/{}", job.version, job.id);
+    let base = format!("/services/data/v{}/jobs/query/{}", job.new.version, job.id);
     let rows = page_rows(&cursor);
+    let size = |from: u64| if job.new.facts.short_pages { short(from, rows) } else { rows };
     let mut listed: Vec<Json> = Vec::new();
     let mut at = from;
     while listed.is_empty() || (at < cursor.total() && (listed.len() as u64) < LISTED) {
         listed.push(
             json!({"resultUrl": format!("{base}/results?locator={}", state.locators.make(job.id, at))}),
         );
-        at += rows;
+        at += size(at);
     }
-    let done = at >= cursor.total();
+    let mut done = at >= cursor.total();
+    match call.request.page_fault() {
+        None => {}
+        Some(BadPage::Duplicate) => listed.insert(0, listed[0].clone()),
+        Some(BadPage::Drop) if listed.len() > 1 => drop(listed.remove(1)),
+        Some(BadPage::Repeat) => (at, done) = (from, false),
+        Some(BadPage::Drop) => call.request.miss_fault(),
+    }
     let next = (!done).then(|| format!("{base}/resultPages?locator={}", state.locators.make(job.id, at)));
-    Ok(Answer::ok(&json!({"resultPages": listed, "nextRecordsUrl": next, "done": done})))
+    // the documentation spells the key in two ways
+    let key = if job.new.facts.record_url_key { "nextRecordUrl" } else { "nextRecordsUrl" };
+    Ok(Answer::ok(&json!({"resultPages": listed, key: next, "done": done})))
 }
 
 /// The rows of a complete job and the place that the call's locator stands for.
 fn start(state: &State, call: &Call<'_>, job: &Job) -> Result<(Arc<Cursor>, u64), ApiError> {
-    if call.version != job.version {
+    if call.version != job.new.version {
         let message =
-            format!("The job was created with API version {}; use that one for its results", job.version);
+            format!("The job was created with API version {}; use that one for its results", job.new.version);
         return Err(ApiError::new(StatusCode::CONFLICT, "API_VERSION_MISMATCH", message));
     }
     let cursor = job.results()?;

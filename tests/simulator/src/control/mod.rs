@@ -14,6 +14,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::auth::{self, Place};
+use crate::faults;
 use crate::server::{OrgState, State};
 use crate::store::World;
 use crate::web::{Answer, ApiError, Request};
@@ -40,6 +41,7 @@ pub(crate) fn answer(state: &State, request: &Request, place: Place, rest: &[&st
             let org = find(state, id);
             org.and_then(|org| of_org(state, org, request, rest)).unwrap_or_else(|error| error.answer())
         }
+        ["faults"] => faults::control(state, request),
         [] if request.method == Method::GET => {
             let orgs: Vec<serde_json::Value> = state.orgs.iter().map(|org| overview(org)).collect();
             Answer::ok(

@@ -51,6 +51,7 @@ impl Sub<'_> {
             headers: self.header_map(),
             body: self.body.map_or_else(Bytes::new, |body| body.to_string().into()),
             base: call.request.base.clone(),
+            fault: None,
         };
         let world = call.org.now();
         let view = seen_by(version, call.org.org.view(&world, call.caller.user, call.user));

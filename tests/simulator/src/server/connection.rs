@@ -1,6 +1,5 @@
 //! Connections: accepted until the end is asked for, and then served to the end of the request in flight.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +65,7 @@ where
 {
     let service = service_fn(move |request| {
         let state = state.clone();
-        async move { Ok::<_, Infallible>(route::answer(state, request, tls).await) }
+        async move { route::answer(state, request, tls).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -19,6 +19,7 @@ pub use options::{StartOptions, Tls};
 pub use state::OrgInfo;
 pub(crate) use state::{OrgState, State};
 
+use crate::faults::{FaultCount, FaultPlan};
 use crate::log::RequestLog;
 use crate::org::{LoadError, Org};
 
@@ -98,7 +99,11 @@ impl Simulator {
             file: file.map(PathBuf::from).unwrap_or_default(),
             source,
         })?;
-        let state = Arc::new(State::new(orgs, host.to_string(), Arc::new(log), options.bulk_job));
+        let state =
+            Arc::new(State::new(orgs, host.to_string(), Arc::new(log), options.bulk_job, options.facts));
+        if let Some(plan) = options.faults {
+            state.faults.set(plan);
+        }
         let orgs = state.infos(&address);
         let (stop, stopped) = watch::channel(false);
         let (acceptor, authority) = tls.map_or((None, None), |tls| (Some(tls.acceptor), tls.authority));
@@ -109,6 +114,16 @@ impl Simulator {
     /// What was asked so far.
     pub fn log(&self) -> &RequestLog {
         &self.state.log
+    }
+
+    /// Puts a fault plan in place of the one before; counts begin anew.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        self.state.faults.set(plan);
+    }
+
+    /// The faults of the plan, and how often each fired.
+    pub fn faults(&self) -> Vec<FaultCount> {
+        self.state.faults.counts().1
     }
 
     /// Ends every session, as an administrator can.
@@ -130,6 +145,13 @@ impl Simulator {
     pub fn end_cursors(&self) {
         for org in &self.state.orgs {
             org.cursors.end_all();
+        }
+    }
+
+    /// Ends the time for which Bulk jobs and their results are kept, as seven days do.
+    pub fn end_bulk_jobs(&self) {
+        for org in &self.state.orgs {
+            org.jobs.end_all();
         }
     }
 

@@ -4,6 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bulk::Facts;
+use crate::faults::FaultPlan;
+
 /// How to start.
 #[derive(Clone, Debug)]
 pub struct StartOptions {
@@ -19,6 +22,10 @@ pub struct StartOptions {
     pub request_log: Option<PathBuf>,
     /// The least time that a Bulk job takes from its creation to its end.
     pub bulk_job: Duration,
+    /// What goes wrong.
+    pub faults: Option<FaultPlan>,
+    /// Which form what nobody could confirm takes.
+    pub facts: Facts,
 }
 
 impl Default for StartOptions {
@@ -30,6 +37,8 @@ impl Default for StartOptions {
             tls: None,
             request_log: None,
             bulk_job: Duration::from_millis(300),
+            faults: None,
+            facts: Facts::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which handler a request goes to, and what every answer has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -8,7 +9,9 @@ use hyper::body::Incoming;
 
 use super::state::State;
 use crate::auth::{self, Caller, Place};
+use crate::bulk1;
 use crate::control;
+use crate::faults::{self, Asked, BadPage, Close, Fired, Firing};
 use crate::limits::InFlight;
 use crate::log::{Counted, NewEntry, Sending};
 use crate::rest::{self, Call};
@@ -36,13 +39,23 @@ impl Handled {
     }
 }
 
+/// Why there is no response: the connection ends.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the connection is closed, as the fault plan says")]
+pub(super) struct HangUp;
+
 /// Answers a request.
-pub(super) async fn answer(state: Arc<State>, request: hyper::Request<Incoming>, tls: bool) -> Response {
+pub(super) async fn answer(
+    state: Arc<State>,
+    request: hyper::Request<Incoming>,
+    tls: bool,
+) -> Result<Response, HangUp> {
     let (parts, body) = request.into_parts();
     let uri = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().map(str::to_owned);
     let mut received = 0;
+    let mut fault = None;
     let (handled, gzip) = if uri > LONGEST_URI {
         let page = "<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>";
         let answer = Answer::bytes(StatusCode::URI_TOO_LONG, "text/html;charset=iso-8859-1", page);
@@ -60,8 +73,16 @@ pub(super) async fn answer(state: Arc<State>, request: hyper::Request<Incoming>,
             Ok(body) => {
                 let request = Request::new(&parts, body.to_bytes(), tls, &state.host);
                 received = request.body.len() as u64;
-                let gzip = request.takes_gzip();
-                (handle(&state, request).await, gzip)
+                let mut gzip = request.takes_gzip();
+                match faults::check(&state, &request) {
+                    None => (handle(&state, request).await, gzip),
+                    Some(fired) => {
+                        gzip &= fired.firing.action.gzip != Some(false);
+                        let handled;
+                        (handled, fault) = faulty(&state, request, fired).await;
+                        (handled, gzip)
+                    }
+                }
             }
         }
     };
@@ -77,13 +98,86 @@ pub(super) async fn answer(state: Arc<State>, request: hyper::Request<Incoming>,
             .filter(|_| !resource.starts_with("Token") && !matches!(resource, "UserInfo" | "Identity")),
         org: org.map(|org| state.orgs[org].org.id().to_owned()),
         resource,
-        status: answer.status.as_u16(),
+        // nothing is sent where the connection ends
+        status: if fault.as_ref().is_some_and(|fault| fault.action.close.is_some()) {
+            0
+        } else {
+            answer.status.as_u16()
+        },
         received,
+        fault: fault.as_ref().map(|fault| fault.told.clone()),
     };
     let sending = Sending::new(&state.log, entry);
+    if let Some(fault) = &fault {
+        if let Some(delay) = fault.action.delay_ms {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
+        if fault.action.close.is_some() {
+            return Err(HangUp);
+        }
+    }
     let mut response = answer.finish(gzip).await;
     response.headers_mut().insert("vary", HeaderValue::from_static("Accept-Encoding"));
-    response.map(|body| Counted::new(body, sending, in_flight).boxed_unsync())
+    if let Some(fault) = &fault {
+        response = faults::damage(response, &fault.action).await;
+    }
+    Ok(response.map(|body| Counted::new(body, sending, in_flight).boxed_unsync()))
+}
+
+/// Carries a call out as far as the fault lets it, and damages its answer. The fault comes back if it had
+/// something to act on.
+async fn faulty(state: &Arc<State>, mut request: Request, fired: Fired) -> (Handled, Option<Firing>) {
+    let Fired { firing, resource, org } = fired;
+    let action = firing.action.clone();
+    for change in &action.change {
+        faults::change(state, change, org, &request.base);
+    }
+    if action.end_sessions {
+        state.sessions.end_all();
+    }
+    if action.close == Some(Close::Before) || (action.replaces() && !action.carried_out) {
+        let answer = faults::error_answer(&action, &request, resource);
+        let (answer, _) = faults::spoil(&action, answer).await;
+        return (Handled::new(resource, org, answer), Some(firing));
+    }
+    let page = action.page.filter(|_| faults::sees_rest_page(resource));
+    let again = request.clone();
+    let asked = Arc::new(Asked::new(action.clone()));
+    request.fault = Some(asked.clone());
+    let mut handled = handle(state, request).await;
+    let mut found = match page {
+        Some(bad) => rest_page(state, &again, bad, &mut handled.answer).await,
+        None => !asked.came_to_nothing(),
+    };
+    if found {
+        if action.replaces() {
+            handled.answer = faults::error_answer(&action, &again, resource);
+        }
+        (handled.answer, found) = faults::spoil(&action, handled.answer).await;
+    }
+    if !found {
+        state.faults.take_back(&firing);
+        return (handled, None);
+    }
+    (handled, Some(firing))
+}
+
+/// Makes the page of a REST query wrong; whether there was something to do it to.
+async fn rest_page(state: &Arc<State>, request: &Request, bad: BadPage, answer: &mut Answer) -> bool {
+    let first = match faults::first_path(&request.path).filter(|_| bad == BadPage::Duplicate) {
+        Some(path) => Some(handle(state, Request { path, ..request.clone() }).await.answer.gathered().await),
+        None => None,
+    };
+    let whole = std::mem::replace(answer, Answer::empty(StatusCode::OK)).gathered().await;
+    let content = whole.content().filter(|_| whole.status == StatusCode::OK);
+    let first = first.as_ref().and_then(Answer::content);
+    let page = content.and_then(|page| faults::rest_page(page, bad, &request.path, first));
+    *answer = whole;
+    let found = page.is_some();
+    if let Some(page) = page {
+        answer.set_content(page);
+    }
+    found
 }
 
 async fn handle(state: &Arc<State>, request: Request) -> Handled {
@@ -112,6 +206,11 @@ async fn handle(state: &Arc<State>, request: Request) -> Handled {
             Handled::new("Versions", Some(org), Answer::ok(&rest::versions(&state.orgs[org].org.settings)))
         }
         ["services", "data", ..] => data(state.clone(), request, place, path).await,
+        ["services", "async", version, rest @ ..] => {
+            let (org, answer, in_flight) = bulk1::answer(state, &request, place, version, rest).await;
+            let resource = bulk1::resource(rest, &request.method);
+            Handled { in_flight, ..Handled::new(resource, org, answer) }
+        }
         ["_simulator", rest @ ..] => {
             Handled::new("Simulator", None, control::answer(state, &request, place, rest))
         }

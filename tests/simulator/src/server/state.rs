@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::auth::Sessions;
-use crate::bulk::{Jobs, Locators};
+use crate::bulk::{Facts, Jobs, Locators};
+use crate::bulk1;
 use crate::clock::Clock;
+use crate::faults::Faults;
 use crate::limits::OrgLimits;
 use crate::log::RequestLog;
 use crate::org::{Org, Site, Users};
@@ -25,6 +27,8 @@ pub(crate) struct State {
     pub(crate) log: Arc<RequestLog>,
     pub(crate) locators: Locators,
     pub(crate) bulk_job: Duration,
+    pub(crate) facts: Facts,
+    pub(crate) faults: Faults,
     /// What requests without a Host header are taken to be for.
     pub(crate) host: String,
 }
@@ -40,6 +44,7 @@ pub(crate) struct OrgState {
     pub(crate) cursors: Cursors,
     pub(crate) derived: Derived,
     pub(crate) jobs: Jobs,
+    pub(crate) bulk1_jobs: bulk1::Jobs,
     pub(crate) clock: Arc<Clock>,
     world: RwLock<World>,
     /// Held by the one transaction that runs: the time of the last one, in milliseconds since 1970.
@@ -102,7 +107,13 @@ pub struct OrgInfo {
 }
 
 impl State {
-    pub(super) fn new(orgs: Vec<Org>, host: String, log: Arc<RequestLog>, bulk_job: Duration) -> Self {
+    pub(super) fn new(
+        orgs: Vec<Org>,
+        host: String,
+        log: Arc<RequestLog>,
+        bulk_job: Duration,
+        facts: Facts,
+    ) -> Self {
         let clock = Arc::new(Clock::default());
         let with_state = |(number, org): (usize, Org)| {
             let (org, world) = org.into_parts();
@@ -113,6 +124,7 @@ impl State {
                 cursors: Cursors::new(clock.clone()),
                 derived: Derived::default(),
                 jobs: Jobs::default(),
+                bulk1_jobs: bulk1::Jobs::default(),
                 clock: clock.clone(),
                 world: RwLock::new(world),
                 changing: Mutex::default(),
@@ -126,6 +138,8 @@ impl State {
             log,
             locators: Locators::new(),
             bulk_job,
+            facts,
+            faults: Faults::default(),
             host,
         }
     }

@@ -87,6 +87,42 @@ impl Answer {
         }
     }
 
+    /// Sets a header whose name is not known here; what no header can be is left out.
+    pub(crate) fn set_header(&mut self, name: &str, value: &str) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
+            self.headers.insert(name, value);
+        }
+    }
+
+    /// The same with its whole content in memory; a stream that fails on the way ends there.
+    pub(crate) async fn gathered(mut self) -> Self {
+        if let Content::Stream(producer) = self.content {
+            let gather = move || {
+                let mut bytes = Vec::new();
+                // writing to memory does not fail; what the producer could not read is not there
+                let _ = producer(&mut bytes);
+                bytes
+            };
+            let bytes = tokio::task::spawn_blocking(gather).await.unwrap_or_default();
+            self.content = Content::Bytes(bytes.into());
+        }
+        self
+    }
+
+    /// The content, unless it is a stream.
+    pub(crate) fn content(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Bytes(bytes) => Some(bytes),
+            Content::Stream(_) => None,
+        }
+    }
+
+    /// Puts other content in place.
+    pub(crate) fn set_content(&mut self, content: Bytes) {
+        self.content = Content::Bytes(content);
+    }
+
     /// Turns it into a response, compressed if the client takes that.
     pub(crate) async fn finish(mut self, gzip: bool) -> Response {
         let gzip = gzip

@@ -1,11 +1,15 @@
 //! A request, with its body read.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use http::{HeaderMap, Method};
 
+use crate::faults::{Asked, BadPage, JobFault};
+
 /// A request, with its body read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     /// Path, decoded nowhere.
@@ -16,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
     /// Scheme and host as the client named them: what instance URLs are made of.
     pub(crate) base: String,
+    /// The fault that fires at this call, for handlers that know how to misbehave.
+    pub(crate) fault: Option<Arc<Asked>>,
 }
 
 impl Request {
@@ -30,6 +36,7 @@ impl Request {
             headers: parts.headers.clone(),
             body,
             base: format!("{}://{host}", if tls { "https" } else { "http" }),
+            fault: None,
         }
     }
 
@@ -54,6 +61,23 @@ impl Request {
     pub(crate) fn token(&self) -> Option<&str> {
         let (scheme, token) = self.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
         (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth")).then(|| token.trim())
+    }
+
+    /// What a fault of the plan makes wrong in the page of this call.
+    pub(crate) fn page_fault(&self) -> Option<BadPage> {
+        self.fault.as_ref()?.page()
+    }
+
+    /// What a fault of the plan makes of the job of this call.
+    pub(crate) fn job_fault(&self) -> Option<&JobFault> {
+        self.fault.as_ref()?.job()
+    }
+
+    /// Tells that the fault has nothing to act on here.
+    pub(crate) fn miss_fault(&self) {
+        if let Some(fault) = &self.fault {
+            fault.miss();
+        }
     }
 
     /// Whether the client takes gzip.

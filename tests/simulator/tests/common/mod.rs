@@ -103,14 +103,23 @@ pub fn client() -> ClientBuilder {
 
 /// Serves the small org with files in place of its own, and rows added.
 pub async fn serve_with(files: &[(&str, &str)], scale: &[(&str, u64)]) -> Served {
-    let mut served = serve_directory(directory(files), scale).await;
+    serve_as(files, scale, |_| {}).await
+}
+
+/// The same with other options.
+pub async fn serve_as(
+    files: &[(&str, &str)],
+    scale: &[(&str, u64)],
+    change: impl FnOnce(&mut StartOptions),
+) -> Served {
+    let mut served = serve_directory(directory(files), scale, change).await;
     served.token = served.sign_in("admin@acme.example").await;
     served
 }
 
 /// The same, nobody signed in.
 pub async fn serve_unsigned(files: &[(&str, &str)]) -> Served {
-    serve_directory(directory(files), &[]).await
+    serve_directory(directory(files), &[], |_| {}).await
 }
 
 /// Serves an org with the settings of the small one and these files alone.
@@ -118,15 +127,20 @@ pub async fn serve_only(files: &[(&str, &str)]) -> Served {
     let settings =
         ORG.replace("hiddenFields: [Account.Secret__c], hiddenObjects: [Contact]", "hiddenFields: []");
     let directory = filled([("org.yaml", settings.as_str())].iter().chain(files));
-    let mut served = serve_directory(directory, &[]).await;
+    let mut served = serve_directory(directory, &[], |_| {}).await;
     served.token = served.sign_in("admin@acme.example").await;
     served
 }
 
-async fn serve_directory(directory: TempDir, scale: &[(&str, u64)]) -> Served {
+async fn serve_directory(
+    directory: TempDir,
+    scale: &[(&str, u64)],
+    change: impl FnOnce(&mut StartOptions),
+) -> Served {
     let mut options = StartOptions::org(directory.path());
     options.scale = scale.iter().map(|(object, rows)| ((*object).to_owned(), *rows)).collect();
     options.bulk_job = Duration::from_millis(150);
+    change(&mut options);
     let simulator = Simulator::start(options).await.unwrap();
     let client = client().build().unwrap();
     Served { simulator, client, token: String::new(), _directory: directory }
