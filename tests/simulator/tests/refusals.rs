@@ -188,4 +188,12 @@ async fn refuses_28_all_fields_without_a_limit() {
     let served = serve().await;
     refused(served.query("SELECT FIELDS(ALL) FROM Account").await, 400, "MALFORMED_QUERY").await;
     assert_eq!(served.query("SELECT FIELDS(ALL) FROM Account LIMIT 200").await.status(), 200);
+    let too_many = served.query("SELECT FIELDS(CUSTOM) FROM Account LIMIT 201").await;
+    let message = refused(too_many, 400, "MALFORMED_QUERY").await;
+    assert_eq!(message, "The SOQL FIELDS function must have a LIMIT of at most 200");
+    assert_eq!(served.query("SELECT FIELDS(STANDARD) FROM Account").await.status(), 200);
+    let twice = served.query("SELECT FIELDS(STANDARD), Name FROM Account").await;
+    assert!(refused(twice, 400, "INVALID_FIELD").await.ends_with("duplicate field selected: Name"));
+    let before = "/services/data/v50.0/query?q=SELECT+FIELDS(STANDARD)+FROM+Account";
+    refused(served.get(before).await, 400, "MALFORMED_QUERY").await;
 }

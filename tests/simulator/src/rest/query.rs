@@ -8,7 +8,7 @@ use serde_json::json;
 use super::versions::reached;
 use super::{Call, check_needs, columns, tooling};
 use crate::schema::FieldType;
-use crate::soql::{self, Cursor, JsonForm, Pages, Plan};
+use crate::soql::{self, Cursor, JsonForm, Pages, Plan, Selected};
 use crate::store::Database;
 use crate::value::Id;
 use crate::value::decimal::write_integer;
@@ -17,8 +17,9 @@ use crate::web::{Answer, ApiError};
 /// Rows of a page at most, and at least when a smaller page is asked for.
 const MOST: u64 = 2_000;
 const FEWEST: u64 = 200;
-/// The API version since which sub-selects hold others.
+/// The API versions since which sub-selects hold others, and FIELDS() is known.
 const NESTED_SINCE: u16 = 58;
+const FIELDS_SINCE: u16 = 51;
 /// Texts that are longer make rows wide.
 const LONG_TEXT: usize = 255;
 pub(super) const JSON: &str = "application/json;charset=UTF-8";
@@ -42,12 +43,16 @@ pub(super) fn first(call: &Call<'_>, with_deleted: bool) -> Result<Answer, ApiEr
     run(call, &plan, database, with_deleted)
 }
 
-/// Children of children came with an API version.
+/// Children of children came with an API version, and so did FIELDS().
 fn check_version(query: &soql::Query, version: &str) -> Result<(), ApiError> {
     if query.levels() > 1 && !reached(version, NESTED_SINCE) {
         let message = "SOQL statements cannot query aggregate relationships more than 1 level away from the root entity \
                        object.";
         return Err(ApiError::bad("MALFORMED_QUERY", message));
+    }
+    let fields = query.select.iter().any(|selected| matches!(selected, Selected::Fields(_)));
+    if fields && !reached(version, FIELDS_SINCE) {
+        return Err(ApiError::bad("MALFORMED_QUERY", "unexpected token: '('"));
     }
     Ok(())
 }

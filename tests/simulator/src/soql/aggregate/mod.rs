@@ -13,6 +13,10 @@ use super::take::{Expr, Take};
 use crate::schema::FieldType;
 use having::Having;
 
+/// Fields of GROUP BY at most, and of its ROLLUP or CUBE.
+const MOST_KEYS: usize = 31;
+const MOST_WITH_TOTALS: usize = 3;
+
 /// How rows are grouped, and what is told of each group.
 #[derive(Clone, Debug)]
 pub(super) struct Grouping {
@@ -69,7 +73,11 @@ pub(super) fn grouping(
     }
     let mut builder =
         Builder { resolver, keys: Vec::new(), cells: Vec::new(), kinds: Vec::new(), unnamed: 0 };
-    for entry in &query.group {
+    for (number, entry) in query.group.iter().enumerate() {
+        let totals = query.totals != Totals::None;
+        if number >= if totals { MOST_WITH_TOTALS } else { MOST_KEYS } {
+            return Err(builder.wrong("too many fields in GROUP BY", &entry.name));
+        }
         builder.key(entry)?;
     }
     let mut columns: Vec<Column> = Vec::new();
@@ -130,10 +138,6 @@ impl Builder<'_, '_> {
                 return Err(self.wrong(message, name));
             }
             None => {}
-        }
-        // CUBE makes a group of every subset
-        if self.keys.len() >= 16 {
-            return Err(self.wrong("too many fields in GROUP BY", name));
         }
         self.keys.push((expr, names.join("."), entry.part));
         Ok(())

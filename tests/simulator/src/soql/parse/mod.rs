@@ -205,7 +205,7 @@ impl<'a> Parser<'a> {
             let (mut function, mut part, mut distance) = (None, None, None);
             if self.peek().is("(") && select::is_distance(&name) {
                 let found = self.distance()?;
-                name = found.name.clone();
+                name.clone_from(&found.name);
                 distance = Some(found);
             } else if self.peek().is("(") {
                 function = Function::find(&name.joined());

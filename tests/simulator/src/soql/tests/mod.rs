@@ -319,6 +319,10 @@ fn groups_and_aggregates() {
     );
     for (text, message) in [
         ("SELECT Name, Name, COUNT(Id) FROM Account GROUP BY Name", "duplicate alias: Name"),
+        (
+            "SELECT Name FROM Account GROUP BY CUBE(Name, Industry, ParentId, OwnerId)",
+            "too many fields in GROUP BY",
+        ),
         ("SELECT Name FROM Account HAVING COUNT(Id) > 1", "only allowed in grouped queries"),
         (
             "SELECT Name FROM Account GROUP BY Name HAVING Industry = 'x'",
