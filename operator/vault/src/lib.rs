@@ -84,5 +84,5 @@ pub use lease::Lease;
 pub use line::{Line, Owner};
 pub use manifest::{FileRef, Manifest, ObjectEntry, ParentRef};
 pub use state::{IdRange, Part, PartKind, State, StateRef};
-pub use storage::{Location, S3Credentials, S3Options, Storage};
+pub use storage::{AzureCredentials, AzureOptions, GcsOptions, Location, S3Credentials, S3Options, Storage};
 pub use vault::Vault;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use url::Url;
 
+use super::azure::{self, AzureOptions};
+use super::gcs::{self, GcsOptions};
 use super::s3::S3;
 use super::volume::Volume;
 use super::{Storage, StorageError, StorageErrorKind};
@@ -18,6 +20,10 @@ pub enum Location {
     Volume(PathBuf),
     /// A bucket, or a prefix in one.
     S3(S3Options),
+    /// A container of Azure Blob Storage, or a prefix in one.
+    Azure(AzureOptions),
+    /// A bucket of Google Cloud Storage, or a prefix in one.
+    Gcs(GcsOptions),
 }
 
 /// How to reach a bucket.
@@ -51,58 +57,52 @@ pub struct S3Credentials {
 }
 
 impl Location {
-    /// Reads `file:///dir` or `s3://bucket/prefix?endpoint=…&region=…&path_style=true`.
+    /// Reads `file:///dir`, `s3://bucket/prefix?endpoint=…&region=…&path_style=true`,
+    /// `az://account/container/prefix?endpoint=…` or `gs://bucket/prefix?endpoint=…`.
     pub fn parse(text: &str) -> Result<Self> {
-        let invalid = |why: String| VaultError::InvalidLocation(why);
         let url = Url::parse(text).map_err(|error| {
             invalid(format!("{text:?}: {error}; write file:///directory or s3://bucket/prefix?region=…"))
         })?;
-        match url.scheme() {
-            "file" => url.to_file_path().map(Self::Volume).map_err(|()| {
+        if url.scheme() == "file" {
+            return url.to_file_path().map(Self::Volume).map_err(|()| {
                 invalid(format!("{text:?} must name a directory of this machine: file:///directory"))
-            }),
-            "s3" => {
-                if !url.username().is_empty() || url.password().is_some() {
-                    return Err(invalid(
-                        "credentials do not belong in the URL; set AWS_ACCESS_KEY_ID and \
-                                        AWS_SECRET_ACCESS_KEY"
-                            .to_owned(),
-                    ));
+            });
+        }
+        let Some(variables) = credentials_of(url.scheme()) else {
+            let scheme = url.scheme();
+            return Err(invalid(format!("scheme {scheme:?} is unknown; known are file, s3, az and gs")));
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid(format!("credentials do not belong in the URL; set {variables}")));
+        }
+        let host = url.host_str().unwrap_or_default().to_owned();
+        if host.is_empty() {
+            return Err(invalid(format!("{text:?} names no bucket")));
+        }
+        let path = url.path().trim_matches('/');
+        match url.scheme() {
+            "s3" => s3_options(&url, host, path).map(Self::S3),
+            "az" => {
+                let (container, prefix) = path.split_once('/').unwrap_or((path, ""));
+                if container.is_empty() {
+                    return Err(invalid(format!(
+                        "{text:?} names no container: az://account/container/prefix"
+                    )));
                 }
-                let bucket = url.host_str().unwrap_or_default().to_owned();
-                if bucket.is_empty() {
-                    return Err(invalid(format!("{text:?} names no bucket")));
-                }
-                let mut options = S3Options {
-                    bucket,
-                    prefix: url.path().trim_matches('/').to_owned(),
-                    ..S3Options::default()
-                };
-                for (key, value) in url.query_pairs() {
-                    match key.as_ref() {
-                        "endpoint" => options.endpoint = Some(value.into_owned()),
-                        "region" => options.region = value.into_owned(),
-                        "path_style" => {
-                            options.path_style = match value.as_ref() {
-                                "true" | "1" | "" => true,
-                                "false" | "0" => false,
-                                other => {
-                                    return Err(invalid(format!(
-                                        "path_style={other:?} is neither true nor false"
-                                    )));
-                                }
-                            };
-                        }
-                        other => {
-                            return Err(invalid(format!(
-                                "unknown parameter {other:?}; known are endpoint, region, path_style"
-                            )));
-                        }
-                    }
-                }
-                Ok(Self::S3(options))
+                Ok(Self::Azure(AzureOptions {
+                    account: host,
+                    container: container.to_owned(),
+                    prefix: prefix.to_owned(),
+                    endpoint: only_endpoint(&url)?,
+                    ..AzureOptions::default()
+                }))
             }
-            other => Err(invalid(format!("scheme {other:?} is unknown; this version knows file and s3"))),
+            _ => Ok(Self::Gcs(GcsOptions {
+                bucket: host,
+                prefix: path.to_owned(),
+                endpoint: only_endpoint(&url)?,
+                ..GcsOptions::default()
+            })),
         }
     }
 
@@ -126,8 +126,58 @@ impl Location {
                 }
                 Ok(Arc::new(S3::connect(options).await?))
             }
+            Self::Azure(options) => Ok(Arc::new(azure::connect(options)?)),
+            Self::Gcs(options) => Ok(Arc::new(gcs::connect(options)?)),
         }
     }
+}
+
+fn invalid(why: String) -> VaultError {
+    VaultError::InvalidLocation(why)
+}
+
+/// The variables that credentials of a scheme come from.
+fn credentials_of(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        "s3" => Some("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        "az" => Some("AZURE_STORAGE_ACCOUNT_KEY"),
+        "gs" => Some("GOOGLE_APPLICATION_CREDENTIALS"),
+        _ => None,
+    }
+}
+
+fn only_endpoint(url: &Url) -> Result<Option<String>> {
+    let mut endpoint = None;
+    for (key, value) in url.query_pairs() {
+        match key.as_ref() {
+            "endpoint" => endpoint = Some(value.into_owned()),
+            other => return Err(invalid(format!("unknown parameter {other:?}; known is endpoint"))),
+        }
+    }
+    Ok(endpoint)
+}
+
+fn s3_options(url: &Url, bucket: String, prefix: &str) -> Result<S3Options> {
+    let mut options = S3Options { bucket, prefix: prefix.to_owned(), ..S3Options::default() };
+    for (key, value) in url.query_pairs() {
+        match key.as_ref() {
+            "endpoint" => options.endpoint = Some(value.into_owned()),
+            "region" => options.region = value.into_owned(),
+            "path_style" => {
+                options.path_style = match value.as_ref() {
+                    "true" | "1" | "" => true,
+                    "false" | "0" => false,
+                    other => return Err(invalid(format!("path_style={other:?} is neither true nor false"))),
+                };
+            }
+            other => {
+                return Err(invalid(format!(
+                    "unknown parameter {other:?}; known are endpoint, region, path_style"
+                )));
+            }
+        }
+    }
+    Ok(options)
 }
 
 #[cfg(test)]
@@ -143,6 +193,14 @@ mod tests {
         assert_eq!((options.bucket.as_str(), options.prefix.as_str()), ("bucket", "a/b"));
         assert_eq!(options.endpoint.as_deref(), Some("http://127.0.0.1:8333"));
         assert!(options.path_style);
+        let Location::Azure(azure) = Location::parse("az://acme/backups/a/b").unwrap() else { panic!() };
+        assert_eq!((&*azure.account, &*azure.container, &*azure.prefix), ("acme", "backups", "a/b"));
+        let Location::Gcs(gcs) = Location::parse("gs://bucket?endpoint=http://127.0.0.1:4443").unwrap()
+        else {
+            panic!()
+        };
+        assert_eq!((&*gcs.bucket, &*gcs.prefix), ("bucket", ""));
+        assert_eq!(gcs.endpoint.as_deref(), Some("http://127.0.0.1:4443"));
     }
 
     #[test]
@@ -152,7 +210,9 @@ mod tests {
             ("s3://?region=x", "bucket"),
             ("s3://b?regoin=x", "regoin"),
             ("s3://k:s@b/", "AWS_ACCESS_KEY_ID"),
-            ("gs://b", "file and s3"),
+            ("ftp://b", "file, s3, az and gs"),
+            ("az://account", "container"),
+            ("gs://b?region=x", "region"),
             ("s3://b?path_style=maybe", "path_style"),
         ] {
             let error = Location::parse(text).unwrap_err().to_string();

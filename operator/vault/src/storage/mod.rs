@@ -3,7 +3,11 @@
 //! A vault asks little of a storage: files that are put once and never change, and a handful of small mutable
 //! ones that are replaced only if they are still what the writer read. Paths are relative to the vault, with `/`.
 
+mod azure;
+mod cloud;
+mod cloud_upload;
 mod error;
+mod gcs;
 mod location;
 mod pem;
 mod probe;
@@ -19,7 +23,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+pub use azure::{AzureCredentials, AzureOptions};
 pub use error::{StorageError, StorageErrorKind};
+pub use gcs::GcsOptions;
 pub use location::{Location, S3Credentials, S3Options};
 pub use probe::probe;
 

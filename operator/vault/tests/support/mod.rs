@@ -185,7 +185,9 @@ pub async fn contract(storage: Arc<dyn Storage>) {
         }
         let stored = upload.finish().await.unwrap();
         assert_eq!(stored.size, size as u64);
-        assert!(stored.compared);
+        // Azure and Google tell no SHA-256: the vault reads back what it stored there.
+        let tells = !storage.describe().starts_with("az:") && !storage.describe().starts_with("gs:");
+        assert_eq!(stored.compared, tells);
         assert_eq!(storage.head(&path).await.unwrap(), size as u64);
         let mut again = storage.upload(&path).await.unwrap();
         again.write(Bytes::from_static(b"other")).await.unwrap();
