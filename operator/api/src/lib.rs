@@ -17,6 +17,7 @@ pub mod run_status;
 pub mod salesforce_backup;
 pub mod salesforce_connection;
 pub mod snapshot;
+pub mod storage;
 mod structural;
 pub mod validate;
 pub mod worker;

@@ -49,6 +49,18 @@ pub const S3_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 pub const S3_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 /// Key of the session token in `s3.credentialsSecretRef`, if it is a temporary one.
 pub const S3_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+/// Key of the account's key in `azureBlob.credentialsSecretRef`.
+pub const AZURE_ACCOUNT_KEY: &str = "AZURE_STORAGE_ACCOUNT_KEY";
+/// Key of a shared access signature in `azureBlob.credentialsSecretRef`.
+pub const AZURE_SAS_TOKEN: &str = "AZURE_STORAGE_SAS_TOKEN";
+/// Key of the directory's id in `azureBlob.credentialsSecretRef`.
+pub const AZURE_TENANT_ID: &str = "AZURE_TENANT_ID";
+/// Key of the app's id in `azureBlob.credentialsSecretRef`.
+pub const AZURE_CLIENT_ID: &str = "AZURE_CLIENT_ID";
+/// Key of the app's secret in `azureBlob.credentialsSecretRef`.
+pub const AZURE_CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
+/// Key of a service account's key in `gcs.credentialsSecretRef`.
+pub const GCS_SERVICE_ACCOUNT_KEY: &str = "GOOGLE_SERVICE_ACCOUNT_KEY";
 
 /// What one worker Job is to do. The file is the same for all pods of the Job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -268,9 +280,14 @@ impl Mounts {
 
     fn add_vault(&mut self, vault: &BackupVaultSpec) {
         self.secrets.extend(vault.encryption.key_secret_ref.iter().map(|key| key.name.clone()));
-        if let Some(s3) = &vault.s3 {
-            self.secrets.extend(s3.credentials_secret_ref.iter().map(|secret| secret.name.clone()));
-            self.configmaps.extend(s3.ca_bundle_ref.iter().map(|bundle| bundle.name.clone()));
+        let clouds = [
+            vault.s3.as_ref().map(|s3| (&s3.credentials_secret_ref, &s3.ca_bundle_ref)),
+            vault.azure_blob.as_ref().map(|azure| (&azure.credentials_secret_ref, &azure.ca_bundle_ref)),
+            vault.gcs.as_ref().map(|gcs| (&gcs.credentials_secret_ref, &gcs.ca_bundle_ref)),
+        ];
+        for (credentials, bundle) in clouds.into_iter().flatten() {
+            self.secrets.extend(credentials.iter().map(|secret| secret.name.clone()));
+            self.configmaps.extend(bundle.iter().map(|bundle| bundle.name.clone()));
         }
         if let Some(volume) = &vault.volume {
             self.claim.clone_from(&volume.claim_name);

@@ -136,6 +136,19 @@ fn vaults() {
 
     refused!(BackupVault, json!({"encryption": clear}), "exactly one storage");
     refused!(BackupVault, with(vault(), "/volume", json!({"path": "x"})), "exactly one storage");
+    let azure = json!({"account": "acme", "container": "backups", "credentialsSecretRef": {"name": "az"}});
+    let gcs = json!({"bucket": "acme-backups", "prefix": "salesforce"});
+    taken!(BackupVault, json!({"azureBlob": azure, "encryption": clear}));
+    taken!(BackupVault, json!({"gcs": gcs, "encryption": clear}));
+    refused!(
+        BackupVault,
+        json!({"gcs": gcs, "azureBlob": azure, "encryption": clear}),
+        "exactly one storage"
+    );
+    let plain = with(azure, "/endpoint", json!("http://azurite:10000/acme"));
+    refused!(BackupVault, json!({"azureBlob": plain, "encryption": clear}), "insecure: true");
+    let insecure = with(plain, "/insecure", json!(true));
+    taken!(BackupVault, json!({"azureBlob": insecure, "encryption": clear}));
     refused!(BackupVault, with(vault(), "/encryption", json!({})), "keySecretRef");
     refused!(BackupVault, with(vault(), "/encryption/disabled", json!(true)), "encryption");
     refused!(

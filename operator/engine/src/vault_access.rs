@@ -3,10 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use orgkeep_api::BackupVaultSpec;
-use orgkeep_api::backup_vault::{AccessMode, S3, Volume};
-use orgkeep_api::worker::{S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_SESSION_TOKEN};
+use orgkeep_api::backup_vault::{AccessMode, AzureBlob, Gcs, S3, Volume};
+use orgkeep_api::common::{ConfigMapKeyRef, LocalRef};
+use orgkeep_api::worker::{
+    AZURE_ACCOUNT_KEY, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_SAS_TOKEN, AZURE_TENANT_ID,
+    GCS_SERVICE_ACCOUNT_KEY, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_SESSION_TOKEN,
+};
 use orgkeep_core::reason::Reason;
-use orgkeep_vault::{Access, Key, Location, S3Credentials, S3Options, Vault, storage};
+use orgkeep_vault::{
+    Access, AzureCredentials, AzureOptions, GcsOptions, Key, Location, S3Credentials, S3Options, Vault,
+    storage,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::context::Context;
@@ -56,10 +63,16 @@ fn refuse_promises_not_kept(spec: &BackupVaultSpec) -> Result<(), Ending> {
 
 /// Where the vault is.
 fn location(spec: &BackupVaultSpec, context: &Context) -> Result<Location, Ending> {
-    match (&spec.s3, &spec.volume) {
-        (Some(s3), None) => Ok(Location::S3(s3_options(s3, context.secrets.as_ref())?)),
-        (None, Some(volume)) => Ok(Location::Volume(directory(volume, &context.volume_root))),
-        _ => Err(Ending::failed(Reason::InvalidObject, "exactly one of s3 and volume must be given")),
+    let secrets = context.secrets.as_ref();
+    match (&spec.s3, &spec.azure_blob, &spec.gcs, &spec.volume) {
+        (Some(s3), None, None, None) => Ok(Location::S3(s3_options(s3, secrets)?)),
+        (None, Some(azure), None, None) => Ok(Location::Azure(azure_options(azure, secrets)?)),
+        (None, None, Some(gcs), None) => Ok(Location::Gcs(gcs_options(gcs, secrets)?)),
+        (None, None, None, Some(volume)) => Ok(Location::Volume(directory(volume, &context.volume_root))),
+        _ => Err(Ending::failed(
+            Reason::InvalidObject,
+            "exactly one of s3, azureBlob, gcs and volume must be given",
+        )),
     }
 }
 
@@ -74,15 +87,11 @@ fn s3_options(s3: &S3, secrets: &dyn SecretSource) -> Result<S3Options, Ending> 
         Some(secret) => Some(S3Credentials {
             access_key_id: trimmed(secrets, &secret.name, S3_ACCESS_KEY_ID)?.expose_secret().to_owned(),
             secret_access_key: trimmed(secrets, &secret.name, S3_SECRET_ACCESS_KEY)?,
-            session_token: match trimmed(secrets, &secret.name, S3_SESSION_TOKEN) {
-                Ok(token) => Some(token),
-                Err(SecretError::KeyNotFound { .. }) => None, // only temporary ones have it
-                Err(error) => return Err(error.into()),
-            },
+            // only temporary ones have it
+            session_token: optional(secrets, &secret.name, S3_SESSION_TOKEN)?,
         }),
     };
-    let ca_bundle =
-        s3.ca_bundle_ref.as_ref().map(|bundle| secrets.config(&bundle.name, &bundle.key)).transpose()?;
+    let ca_bundle = ca_bundle(s3.ca_bundle_ref.as_ref(), secrets)?;
     Ok(S3Options {
         bucket: s3.bucket.clone(),
         prefix: s3.prefix.clone(),
@@ -92,6 +101,52 @@ fn s3_options(s3: &S3, secrets: &dyn SecretSource) -> Result<S3Options, Ending> 
         credentials,
         ca_bundle,
     })
+}
+
+fn azure_options(azure: &AzureBlob, secrets: &dyn SecretSource) -> Result<AzureOptions, Ending> {
+    let credentials =
+        azure.credentials_secret_ref.as_ref().map(|secret| azure_credentials(&secret.name, secrets));
+    Ok(AzureOptions {
+        account: azure.account.clone(),
+        container: azure.container.clone(),
+        prefix: azure.prefix.clone(),
+        endpoint: azure.endpoint.clone(),
+        credentials: credentials.transpose()?,
+        ca_bundle: ca_bundle(azure.ca_bundle_ref.as_ref(), secrets)?,
+    })
+}
+
+/// Whichever of the three kinds the Secret has; the account's key is asked for if it has none.
+fn azure_credentials(name: &str, secrets: &dyn SecretSource) -> Result<AzureCredentials, Ending> {
+    if let Some(token) = optional(secrets, name, AZURE_SAS_TOKEN)? {
+        return Ok(AzureCredentials::SasToken(token));
+    }
+    if let Some(client_secret) = optional(secrets, name, AZURE_CLIENT_SECRET)? {
+        return Ok(AzureCredentials::ClientSecret {
+            tenant_id: trimmed(secrets, name, AZURE_TENANT_ID)?.expose_secret().to_owned(),
+            client_id: trimmed(secrets, name, AZURE_CLIENT_ID)?.expose_secret().to_owned(),
+            client_secret,
+        });
+    }
+    Ok(AzureCredentials::AccountKey(trimmed(secrets, name, AZURE_ACCOUNT_KEY)?))
+}
+
+fn gcs_options(gcs: &Gcs, secrets: &dyn SecretSource) -> Result<GcsOptions, Ending> {
+    let key = |secret: &LocalRef| trimmed(secrets, &secret.name, GCS_SERVICE_ACCOUNT_KEY);
+    Ok(GcsOptions {
+        bucket: gcs.bucket.clone(),
+        prefix: gcs.prefix.clone(),
+        endpoint: gcs.endpoint.clone(),
+        credentials: gcs.credentials_secret_ref.as_ref().map(key).transpose()?,
+        ca_bundle: ca_bundle(gcs.ca_bundle_ref.as_ref(), secrets)?,
+    })
+}
+
+fn ca_bundle(
+    bundle: Option<&ConfigMapKeyRef>,
+    secrets: &dyn SecretSource,
+) -> Result<Option<Vec<u8>>, SecretError> {
+    bundle.map(|bundle| secrets.config(&bundle.name, &bundle.key)).transpose()
 }
 
 fn access(
@@ -108,6 +163,15 @@ fn access(
         recipients: spec.encryption.recipients.clone(),
         signing_key: signing_key.map(str::to_owned),
     })
+}
+
+/// The same for a key that may be left out.
+fn optional(secrets: &dyn SecretSource, name: &str, key: &str) -> Result<Option<SecretString>, SecretError> {
+    match trimmed(secrets, name, key) {
+        Ok(value) => Ok(Some(value)),
+        Err(SecretError::KeyNotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A secret without the line end that `echo` and editors leave behind.
@@ -155,5 +219,23 @@ mod tests {
         let credentials = s3_options(&s3, &secrets).unwrap().credentials.unwrap();
         assert_eq!(credentials.access_key_id, "a");
         assert!(credentials.session_token.is_none());
+    }
+
+    #[test]
+    fn credentials_of_azure_are_whichever_the_secret_has() {
+        let text = |text: &str| SecretString::from(text);
+        let kind = |keys: &[&str]| {
+            let mut secrets = InlineSecrets::default();
+            secrets.add_secret("az", keys.iter().map(|key| ((*key).to_owned(), text("x"))));
+            azure_credentials("az", &secrets)
+        };
+        assert!(matches!(kind(&[AZURE_ACCOUNT_KEY]), Ok(AzureCredentials::AccountKey(_))));
+        assert!(matches!(kind(&[AZURE_SAS_TOKEN]), Ok(AzureCredentials::SasToken(_))));
+        let app = kind(&[AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET]);
+        assert!(matches!(app, Ok(AzureCredentials::ClientSecret { .. })));
+        let missing = kind(&[AZURE_CLIENT_SECRET]).unwrap_err();
+        assert!(missing.to_string().contains(AZURE_TENANT_ID), "{missing}");
+        let none = kind(&["password"]).unwrap_err();
+        assert!(none.to_string().contains(AZURE_ACCOUNT_KEY), "{none}");
     }
 }

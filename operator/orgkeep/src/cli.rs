@@ -95,7 +95,8 @@ pub(crate) struct RunArgs {
 /// Where a vault is and what opens it.
 #[derive(Debug, Args)]
 pub(crate) struct VaultAccess {
-    /// `file:///dir` or `s3://bucket/prefix?endpoint=…&region=…&path_style=true` (with the usual AWS_* variables).
+    /// `file:///dir`, `s3://bucket/prefix?endpoint=…&region=…&path_style=true` (with the usual AWS_* variables),
+    /// `az://account/container/prefix` (AZURE_*) or `gs://bucket/prefix` (GOOGLE_APPLICATION_CREDENTIALS).
     #[arg(long, value_name = "URL")]
     pub(crate) vault: String,
     /// File with the vault's key (32 bytes as base64) or an age identity. Not needed for a vault without encryption,
