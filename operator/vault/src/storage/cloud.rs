@@ -60,15 +60,6 @@ impl Cloud {
         inside.to_owned()
     }
 
-    /// A listing that is not found has no bucket.
-    fn unlisted(&self, path: &str, error: &Error) -> StorageError {
-        let error = refusal(path, error);
-        match error.kind {
-            StorageErrorKind::NotFound => StorageError { kind: StorageErrorKind::BucketNotFound, ..error },
-            _ => error,
-        }
-    }
-
     /// A conditional put. An answer that was lost may leave it done: the next try then meets our own bytes, which
     /// the caller compares.
     pub(super) async fn put(&self, path: &str, mode: PutMode, bytes: Bytes) -> StorageResult<Version> {
@@ -129,6 +120,15 @@ fn expected(version: &Version) -> UpdateVersion {
     let (e_tag, generation) = version.0.split_once('\n').unwrap_or((version.0.as_str(), ""));
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     UpdateVersion { e_tag: some(e_tag), version: some(generation) }
+}
+
+/// What a refused listing means: one that is not found has no bucket.
+fn unlisted(path: &str, error: &Error) -> StorageError {
+    let error = refusal(path, error);
+    match error.kind {
+        StorageErrorKind::NotFound => StorageError { kind: StorageErrorKind::BucketNotFound, ..error },
+        _ => error,
+    }
 }
 
 /// What a refusal means here.
@@ -247,7 +247,7 @@ impl Storage for Cloud {
             .list(Some(&key))
             .map(move |found| match found {
                 Ok(meta) => Ok(Entry { path: self.path(&meta.location), size: meta.size }),
-                Err(error) => Err(self.unlisted(&self.describe(), &error)),
+                Err(error) => Err(unlisted(&self.describe(), &error)),
             })
             .try_filter(move |entry| std::future::ready(entry.path.starts_with(&prefix)))
             .boxed()
@@ -255,10 +255,11 @@ impl Storage for Cloud {
 
     async fn list_folders(&self, folder: &str) -> StorageResult<Vec<String>> {
         let key = self.key(folder)?;
-        let found =
-            self.store.list_with_delimiter(Some(&key)).await.map_err(|error| {
-                self.unlisted(if folder.is_empty() { &self.name } else { folder }, &error)
-            })?;
+        let found = self
+            .store
+            .list_with_delimiter(Some(&key))
+            .await
+            .map_err(|error| unlisted(if folder.is_empty() { &self.name } else { folder }, &error))?;
         Ok(found.common_prefixes.iter().filter_map(|prefix| Some(prefix.filename()?.to_owned())).collect())
     }
 
