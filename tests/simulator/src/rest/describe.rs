@@ -16,7 +16,8 @@ const MONTHS: [&str; 12] =
 /// All objects.
 pub(super) fn global(call: &Call<'_>) -> Answer {
     let schema = &call.world.schema;
-    unless_known(call, schema.changed(), || schema.describe_global(&call.view, call.version))
+    let changed = schema.changed().max(call.org.derived.schema_changed(&call.world));
+    unless_known(call, changed, || schema.describe_global(&call.view, call.version))
 }
 
 /// One object.
@@ -28,6 +29,7 @@ pub(super) fn object(call: &Call<'_>, number: usize) -> Answer {
 }
 
 fn unless_known(call: &Call<'_>, changed: i64, describe: impl FnOnce() -> Json) -> Answer {
+    let changed = changed.max(call.org.derived.visibility_changed(&call.world));
     // HTTP dates have no milliseconds: a change is told as of the next full second
     let changed = (changed + 999).div_euclid(1_000) * 1_000;
     let known = call.request.header("if-modified-since").and_then(parse);
