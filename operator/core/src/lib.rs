@@ -9,6 +9,7 @@ pub mod id;
 pub mod ledger;
 pub mod problem;
 pub mod reason;
+pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod schema;
