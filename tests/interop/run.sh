@@ -31,7 +31,7 @@ replay() { "$python" "$here/replay/replay.py" "$bin"; }
 clients() {
   local node tap
   # it names the version of requests that it wants
-  tap=$(dirname "$(python_with tap tap-salesforce==2.8.1)")/tap-salesforce || return 1
+  tap=$(python_with tap tap-salesforce==2.8.1) || return 1
   node=$(node_with interop jsforce@3.10.16 node-sf-bulk2@1.0.1) || return 1
   "$here/clients/namespace.sh" "$python" "$here/clients/clients.py" "$bin" "$node" "$tap"
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""clients.py BINARIES NODE_MODULES TAP [CLIENT [CASE]...]: other people's clients, unmodified, against a simulator that is
+"""clients.py BINARIES NODE_MODULES PYTHON_OF_TAP [CLIENT [CASE]...]: other people's clients, unmodified, against a simulator that is
 login.salesforce.com to them. Run by run.sh in a network of its own, where that name leads to this machine.
 
 `expected.json` tells of the cases that the simulator cannot answer yet, and which issue brings it; anything else must be

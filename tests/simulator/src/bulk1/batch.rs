@@ -172,7 +172,7 @@ impl Batch {
 /// Answers below `job/ID/batch`.
 pub(super) fn answer(state: &State, call: &Call<'_>, job: &str, rest: &[&str]) -> Result<Answer, Refusal> {
     let job = call.org.bulk1_jobs.find(job)?;
-    let form = Form::of(call.request, Some(job.content));
+    let form = Form::of_batches(job.content);
     let takes = state.bulk_job;
     let is_get = call.request.method == Method::GET;
     let find = |id: &str| {

@@ -29,6 +29,12 @@ impl Form {
         }
     }
 
+    /// The form of what is told of batches: JSON for jobs of JSON alone, whatever the request says. tap-salesforce asks
+    /// for a CSV job's batches with a content type of JSON, and reads XML.
+    pub(super) fn of_batches(job: super::job::ContentType) -> Self {
+        if job == super::job::ContentType::Json { Self::Json } else { Self::Xml }
+    }
+
     /// An element with what is in it, in this order.
     pub(super) fn answer(self, status: StatusCode, name: &str, content: &Content) -> Answer {
         match self {
