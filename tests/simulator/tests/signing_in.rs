@@ -348,7 +348,11 @@ async fn the_hosts_of_salesforce() {
     for (host, number) in [("acme.my", 0), ("bravo--uat.sandbox.my", 1)] {
         let answer = sign_in(host, &CREDENTIALS).await;
         assert_eq!(answer["instance_url"], format!("http://{host}.salesforce.com:{port}"));
+        let login = ["login", "test"][number];
+        let id = answer["id"].as_str().unwrap();
+        assert!(id.starts_with(&format!("http://{login}.salesforce.com:{port}/id/00D")), "{id}");
         let token = answer["access_token"].as_str().unwrap();
+        assert_eq!(client.get(id).bearer_auth(token).send().await.unwrap().status(), 200);
         for (other, status) in [("acme.my", 200), ("bravo--uat.sandbox.my", 401)] {
             let url = format!("http://{other}.salesforce.com:{port}{V}/limits");
             let found = client.get(url).bearer_auth(token).send().await.unwrap().status();

@@ -6,7 +6,7 @@
 use http::StatusCode;
 use serde_json::{Value as Json, json};
 
-use super::place::{Place, instance_url};
+use super::place::{Place, identity_base, instance_url};
 use super::sessions::Caller;
 use crate::org::{OrgType, Settings, User};
 use crate::server::{OrgState, State};
@@ -129,7 +129,8 @@ fn plain(status: StatusCode, text: &'static str) -> Answer {
 
 /// Where a user's identity is told.
 pub(super) fn identity_url(request: &Request, org: &OrgState, user: &User) -> String {
-    format!("{}/id/{}/{}", request.base, org.org.id(), user.id.as_deref().unwrap_or_default())
+    let base = identity_base(request, org);
+    format!("{base}/id/{}/{}", org.org.id(), user.id.as_deref().unwrap_or_default())
 }
 
 /// The kind of org, as SOAP says it.

@@ -80,6 +80,17 @@ pub(super) fn instance_url(request: &Request, org: &OrgState) -> String {
     request.base.clone()
 }
 
+/// Where the identities of an org's users are told: at the host of its kind where the request came to one of
+/// Salesforce's, else where it came.
+pub(super) fn identity_base(request: &Request, org: &OrgState) -> String {
+    let name = host(request);
+    let login = LOGIN.iter().find(|(_, kind)| *kind == org.org.settings.r#type);
+    match login {
+        Some((login, _)) if name.ends_with(".salesforce.com") => request.base.replacen(name, login, 1),
+        _ => request.base.clone(),
+    }
+}
+
 fn own_host(org: &OrgState) -> String {
     let label = org.org.settings.my_domain();
     match org.org.settings.r#type {

@@ -202,6 +202,8 @@ pub(super) fn random(length: usize) -> String {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     const CALLER: Caller = Caller { org: 0, user: 0, app: None };
@@ -233,5 +235,77 @@ mod tests {
         assert_eq!((sessions.caller(&early), sessions.caller(&late)), (None, Some(CALLER)));
         clock.advance(Duration::from_mins(10));
         assert_eq!((sessions.caller(&late), sessions.count()), (None, 0));
+    }
+
+    /// What happens to sessions, and what then must be true of them.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Open { user: usize, of: Option<Family>, minutes: i64 },
+        Use(usize),
+        Wait(u64),
+        Revoke(usize),
+        EndFamily(Family),
+        EndUser(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step =
+            prop_oneof![
+                (0usize..3, proptest::option::of(1u64..3), 1i64..90)
+                    .prop_map(|(user, of, minutes)| Step::Open { user, of, minutes }),
+                (0usize..20).prop_map(Step::Use),
+                (0u64..40).prop_map(Step::Wait),
+                (0usize..20).prop_map(Step::Revoke),
+                (1u64..3).prop_map(Step::EndFamily),
+                (0usize..3).prop_map(Step::EndUser),
+            ];
+        proptest::collection::vec(step, 1..80)
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_its_own_user_s_as_long_as_it_lives_and_never_again(steps in steps()) {
+            let clock = Arc::new(Clock::still());
+            let sessions = Sessions::new(clock.clone());
+            // token, user, family, life and last use in milliseconds, whether it lives
+            let mut all: Vec<(String, usize, Option<Family>, i64, i64, bool)> = Vec::new();
+            for step in steps {
+                let now = clock.now_ms();
+                match step {
+                    Step::Open { user, of, minutes } => {
+                        let caller = Caller { org: 0, user, app: None };
+                        let token = sessions.open_for(ORG, minutes * 60_000, caller, of);
+                        prop_assert!(all.iter().all(|(known, ..)| *known != token));
+                        all.push((token, user, of, minutes * 60_000, now, true));
+                    }
+                    Step::Use(at) => {
+                        let Some((token, user, _, life, used, lives)) = all.get_mut(at) else { continue };
+                        *lives &= now - *used < *life;
+                        let expected = lives.then_some(Caller { org: 0, user: *user, app: None });
+                        prop_assert_eq!(sessions.caller(token), expected);
+                        if *lives && now - *used >= *life / 2 {
+                            *used = now;
+                        }
+                    }
+                    Step::Wait(minutes) => clock.advance(Duration::from_mins(minutes)),
+                    Step::Revoke(at) => {
+                        let Some((token, .., lives)) = all.get_mut(at) else { continue };
+                        sessions.revoke(token);
+                        *lives = false;
+                    }
+                    Step::EndFamily(family) => {
+                        sessions.end_family(family);
+                        all.iter_mut().filter(|entry| entry.2 == Some(family)).for_each(|entry| entry.5 = false);
+                    }
+                    Step::EndUser(user) => {
+                        sessions.end_user(0, user);
+                        all.iter_mut().filter(|entry| entry.1 == user).for_each(|entry| entry.5 = false);
+                    }
+                }
+                let now = clock.now_ms();
+                let alive = all.iter().filter(|(.., life, used, lives)| *lives && now - used < *life).count();
+                prop_assert_eq!(sessions.count(), alive);
+            }
+        }
     }
 }
