@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::columns::Layout;
 use super::plan::Column;
-use super::{Cursor, Plan};
-use crate::schema::FieldType;
+use super::{Cursor, Path, Plan};
+use crate::schema::{FieldType, Schema};
 use crate::store::RowRef;
 use crate::value::calendar::{write_clock, write_date, write_datetime};
 use crate::value::decimal::write_integer;
@@ -28,12 +28,24 @@ pub struct JsonForm {
 enum Node {
     /// The column with this number.
     Column(usize),
-    /// A parent: name of the relationship, a column below it, and what is asked of it.
-    Parent(String, usize, Vec<Node>),
+    /// A parent.
+    Parent(Parent),
     /// The sub-select with this number.
     Children(usize),
     /// The TYPEOF clause with this number.
     Variants(usize),
+}
+
+#[derive(Debug)]
+struct Parent {
+    /// Name of the relationship.
+    name: String,
+    /// A column below it.
+    column: usize,
+    /// It may be one of several objects: its type is told as `Name` then, as recorded orgs do.
+    several: bool,
+    /// What is asked of it.
+    within: Vec<Node>,
 }
 
 /// How long lists of children are cut into pages.
@@ -68,14 +80,18 @@ impl JsonForm {
         let mut nodes = Vec::new();
         for place in &plan.layout {
             match place {
-                Layout::Column(number) => insert(&mut nodes, &plan.columns[*number].names, *number),
+                Layout::Column(number) => {
+                    insert(&mut nodes, &plan.schema, &plan.columns[*number], *number);
+                }
                 Layout::Children(number) => nodes.push(Node::Children(*number)),
                 Layout::Variants(number) => nodes.push(Node::Variants(*number)),
             }
         }
         let nested = |columns: &[Column]| {
             let mut nodes = Vec::new();
-            columns.iter().enumerate().for_each(|(number, column)| insert(&mut nodes, &column.names, number));
+            for (number, column) in columns.iter().enumerate() {
+                insert(&mut nodes, &plan.schema, column, number);
+            }
             nodes
         };
         let variants = plan.variants.iter();
@@ -89,22 +105,27 @@ impl JsonForm {
 }
 
 /// Puts a column at its place, below the parents that its name goes through.
-fn insert(level: &mut Vec<Node>, names: &[String], number: usize) {
-    let [parent, rest @ ..] = names else { return };
-    if rest.is_empty() {
+fn insert(level: &mut Vec<Node>, schema: &Schema, column: &Column, number: usize) {
+    put(level, schema, (&column.names, &column.path), number);
+}
+
+fn put(level: &mut Vec<Node>, schema: &Schema, (names, path): (&[String], &Path), number: usize) {
+    let [name, rest @ ..] = names else { return };
+    let Some(next) = path.next.first().filter(|_| !rest.is_empty()) else {
         level.push(Node::Column(number));
         return;
-    }
+    };
     for node in level.iter_mut() {
-        if let Node::Parent(known, _, within) = node
-            && known == parent
+        if let Node::Parent(known) = node
+            && known.name == *name
         {
-            return insert(within, rest, number);
+            return put(&mut known.within, schema, (rest, next), number);
         }
     }
-    let mut within = Vec::new();
-    insert(&mut within, rest, number);
-    level.push(Node::Parent(parent.clone(), number, within));
+    let several = schema.object(path.object).fields[path.field].reference_to.len() > 1;
+    let mut parent = Parent { name: name.clone(), column: number, several, within: Vec::new() };
+    put(&mut parent.within, schema, (rest, next), number);
+    level.push(Node::Parent(parent));
 }
 
 /// What a record is written with.
@@ -137,17 +158,17 @@ impl Cursor {
         if self.plan().aggregate {
             to.out.extend_from_slice(b"{\"attributes\":{\"type\":\"AggregateResult\"}");
         } else {
-            self.write_attributes(self.plan().object, self.id(row), to);
+            self.write_attributes(self.plan().object, self.id(row), false, to);
         }
         let form = to.form;
         self.write_nodes(row, self.columns(), &form.nodes, 0, to);
         to.out.push(b'}');
     }
 
-    fn write_attributes(&self, object: usize, id: Id, to: &mut Writer<'_>) {
+    fn write_attributes(&self, object: usize, id: Id, several: bool, to: &mut Writer<'_>) {
         let name = self.plan().schema.object(object).name.as_bytes();
         to.out.extend_from_slice(b"{\"attributes\":{\"type\":\"");
-        to.out.extend_from_slice(name);
+        to.out.extend_from_slice(if several { b"Name" } else { name });
         to.out.extend_from_slice(b"\",\"url\":\"");
         write_url(name, id, to);
         to.out.extend_from_slice(b"\"}");
@@ -164,7 +185,7 @@ impl Cursor {
         for node in nodes {
             let name = match node {
                 Node::Column(number) => columns[*number].names.last().map_or("", String::as_str),
-                Node::Parent(name, ..) => name,
+                Node::Parent(parent) => &parent.name,
                 Node::Children(number) => &self.plan().children[*number].name,
                 Node::Variants(number) => &self.plan().variants[*number].name,
             };
@@ -176,16 +197,14 @@ impl Cursor {
                     write_cell(self.cell(row, *number, to.scratch), to.out);
                 }
                 Node::Column(number) => self.write_column(row, &columns[*number], to),
-                Node::Parent(_, number, within) => {
-                    match self.column_ancestor(&columns[*number], row, depth + 1) {
-                        Some((object, id)) => {
-                            self.write_attributes(object, id, to);
-                            self.write_nodes(row, columns, within, depth + 1, to);
-                            to.out.push(b'}');
-                        }
-                        None => to.out.extend_from_slice(b"null"),
+                Node::Parent(parent) => match self.column_ancestor(&columns[parent.column], row, depth + 1) {
+                    Some((object, id)) => {
+                        self.write_attributes(object, id, parent.several, to);
+                        self.write_nodes(row, columns, &parent.within, depth + 1, to);
+                        to.out.push(b'}');
                     }
-                }
+                    None => to.out.extend_from_slice(b"null"),
+                },
                 Node::Children(number) => self.write_children(row, *number, to),
                 Node::Variants(number) => self.write_variant(row, *number, to),
             }
@@ -235,7 +254,7 @@ impl Cursor {
         };
         let Some(parent) = database.find(object, id) else { return to.out.extend_from_slice(b"null") };
         let form = to.form;
-        self.write_attributes(object, id, to);
+        self.write_attributes(object, id, false, to);
         self.write_nodes(parent, &variants.columns[place].1, &form.variants[number][place].1, 0, to);
         to.out.push(b'}');
     }

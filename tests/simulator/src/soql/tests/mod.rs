@@ -397,7 +397,8 @@ fn rows_in_the_forms_of_bulk_and_rest() {
             "attributes": attributes("Account", "0015g0000000002AAA"), "Id": "0015g0000000002AAA",
             "Name": "Bolt, \"Inc.\"",
             "Owner": {
-                "attributes": attributes("User", "0055g0000000001AAA"), "Username": "admin@acme.example",
+                // it may be a group as well
+                "attributes": {"type": "Name", "url": format!("{base}/User/0055g0000000001AAA")}, "Username": "admin@acme.example",
                 "Id": "0055g0000000001AAA",
             },
             "Parent": {"attributes": attributes("Account", "0015g0000000001AAA"), "Name": "Acme"},
