@@ -122,6 +122,10 @@ async fn tooling_tells_of_fields_that_the_user_does_not_see() {
     assert_eq!((&answer["size"], &answer["entityTypeName"]), (&json!(1), &json!("EntityDefinition")));
     let url = answer["records"][0]["attributes"]["url"].as_str().unwrap();
     assert!(url.starts_with(&format!("{V}/tooling/sobjects/EntityDefinition/")), "{url}");
+    let soql = "SELECT QualifiedApiName, (SELECT QualifiedApiName FROM Fields) FROM EntityDefinition WHERE QualifiedApiName = 'Vote'";
+    let entity = served.json(&path("tooling/query", soql)).await;
+    let fields = entity["records"][0]["Fields"]["records"].as_array().unwrap();
+    assert!(fields.iter().any(|row| row["QualifiedApiName"] == "ParentId"));
     let soql = "SELECT DeveloperName FROM CustomField WHERE TableEnumOrId = 'Account' ORDER BY DeveloperName";
     let custom = served.json(&path("tooling/query", soql)).await;
     assert!(custom["records"].as_array().unwrap().iter().any(|row| row["DeveloperName"] == "Secret"));

@@ -251,6 +251,10 @@ fn fill(org: &Schema, schema: &Schema, tables: &mut [Table]) {
             ("IsRetrieveable", flag(object, "retrieveable")),
             ("IsReplicateable", flag(object, "replicateable")),
             ("IsDeprecatedAndHidden", flag(object, "deprecatedAndHidden")),
+            ("IsApexTriggerable", flag(object, "triggerable")),
+            ("IsEverCreatable", flag(object, "createable")),
+            ("IsEverUpdatable", flag(object, "updateable")),
+            ("IsEverDeletable", flag(object, "deletable")),
         ];
         tables[entities].put(row(schema.object(entities), entity, &cells));
         for (field_number, field) in object.fields.iter().enumerate() {
