@@ -143,9 +143,14 @@ async fn what_is_told_may_lag() {
 
 #[tokio::test]
 async fn jobs_are_kept_for_seven_days() {
-    let served = serve().await;
+    let mut served = serve().await;
     let job = served.complete_job("SELECT Id FROM Account").await;
-    served.simulator.end_bulk_jobs();
+    served.simulator.advance(Duration::from_hours(7 * 24 - 1));
+    // two hours without use would end a session, not a job
+    served.token = served.sign_in("admin@acme.example").await;
+    assert_eq!(served.get(&format!("{job}/results")).await.status(), 200);
+    served.simulator.advance(Duration::from_hours(1));
+    served.token = served.sign_in("admin@acme.example").await;
     common::refused(served.get(&format!("{job}/results")).await, 404, "NOT_FOUND").await;
 }
 

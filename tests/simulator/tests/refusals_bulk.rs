@@ -138,6 +138,17 @@ async fn refuses_23_the_deletion_of_a_job_that_runs() {
 }
 
 #[tokio::test]
+async fn refuses_jobs_once_results_fill_the_storage() {
+    let org = ORG.replace("100000}", "100000, dailyBulkV2QueryFileStorageMB: 1}");
+    let served = serve_with(&[("org.yaml", &org)], &[("Account", 100_000)]).await;
+    served.complete_job("SELECT Id FROM Account").await;
+    let limits = served.json("/services/data/v62.0/limits").await;
+    assert_eq!(limits["DailyBulkV2QueryFileStorageMB"], json!({"Max": 1, "Remaining": -1}));
+    let message = not_made(&served, "SELECT Id FROM Account", "LIMIT_EXCEEDED").await;
+    assert_eq!(message, "Max bulk v2 query result size stored (1024) kb per 24 hrs has been exceeded");
+}
+
+#[tokio::test]
 async fn refuses_wrong_wishes_locators_and_jobs_above_the_allowance() {
     let served =
         serve_with(&[("org.yaml", &ORG.replace("100000}", "100000, dailyBulkV2QueryJobs: 2}"))], &[]).await;

@@ -6,6 +6,8 @@ use crate::soql::{CsvForm, Cursor};
 
 /// Bytes that are gathered before they are handed on.
 const PIECE: usize = 128 * 1024;
+/// Rows that tell the size of all.
+const SAMPLE: u64 = 200;
 
 const DELIMITERS: [(&str, u8); 6] = [
     ("BACKQUOTE", b'`'),
@@ -62,6 +64,16 @@ pub(super) fn write(
     let mut piece = Vec::with_capacity(PIECE + 16 * 1024);
     cursor.write_csv_header(form, &mut piece);
     write_rows(cursor, runs, form, piece, out)
+}
+
+/// About how many bytes all of a cursor's rows have: those of the first ones tell.
+pub(super) fn about(cursor: &Cursor, format: Format) -> u64 {
+    let (mut bytes, mut scratch) = (Vec::new(), String::new());
+    let sample = cursor.total().min(SAMPLE);
+    for row in cursor.rows(0, sample) {
+        cursor.write_csv_row(row, format.form(), &mut scratch, &mut bytes);
+    }
+    (bytes.len() as u64).saturating_mul(cursor.total()) / sample.max(1)
 }
 
 /// Writes runs of rows behind what was gathered before.

@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::{Number, Value as Json, json};
 use tokio::time::Instant;
 
-use super::csv::Format;
+use super::csv::{self, Format};
 use super::facts::Facts;
 use crate::faults::JobFault;
 use crate::soql::{Cursor, Plan};
 use crate::store::Database;
 use crate::value::Id;
-use crate::value::calendar::{now_ms, rest_datetime};
+use crate::value::calendar::rest_datetime;
 use crate::web::ApiError;
 
 /// States as the API names them.
@@ -62,8 +62,8 @@ pub(super) struct NewJob {
 pub(crate) struct Job {
     pub(super) id: Id,
     pub(super) new: NewJob,
-    pub(super) created: Instant,
-    created_at: i64,
+    created: Instant,
+    pub(super) created_at: i64,
     work: Mutex<Work>,
 }
 
@@ -84,9 +84,9 @@ enum Work {
 }
 
 impl Job {
-    pub(super) fn new(id: Id, new: NewJob) -> Self {
+    pub(super) fn new(id: Id, new: NewJob, created_at: i64) -> Self {
         let work = new.fails.clone().map_or(Work::Running, Work::Failed);
-        Self { id, new, created: Instant::now(), created_at: now_ms(), work: Mutex::new(work) }
+        Self { id, new, created: Instant::now(), created_at, work: Mutex::new(work) }
     }
 
     /// Where it stands.
@@ -125,14 +125,16 @@ impl Job {
         }
     }
 
-    /// Does the work: opens the cursor over the snapshot.
-    pub(super) fn run(&self, database: Database) {
+    /// Does the work: opens the cursor over the snapshot. The answer is about how many bytes its results have.
+    pub(super) fn run(&self, database: Database) -> u64 {
         let began = Instant::now();
         let cursor = Arc::new(self.new.plan.open(database, self.new.with_deleted));
+        let bytes = csv::about(&cursor, self.new.format);
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*work, Work::Running) {
             *work = Work::Done { cursor, took: began.elapsed().max(self.new.takes) };
         }
+        bytes
     }
 
     /// Lets a fault of the plan befall it.
@@ -146,7 +148,7 @@ impl Job {
     }
 
     /// Ends it before it is complete.
-    pub(super) fn abort(&self) -> Result<(), ApiError> {
+    pub(super) fn abort(&self, now: i64) -> Result<(), ApiError> {
         let state = self.state();
         if state.is_end() {
             // the words of a recorded answer (restforce issue 905)
@@ -154,7 +156,7 @@ impl Job {
             let message = format!("Aborting already {told} Job not allowed");
             return Err(ApiError::bad("INVALIDJOBSTATE", message));
         }
-        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Work::Aborted { at: now_ms() };
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Work::Aborted { at: now };
         Ok(())
     }
 

@@ -2,41 +2,51 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use super::job::{Job, NewJob};
+use crate::clock::Clock;
 use crate::rest::Call;
 use crate::server::State;
 use crate::value::Id;
 use crate::web::{Answer, ApiError};
 
-/// How long jobs and results are kept.
-const LIFE: Duration = Duration::from_hours(7 * 24);
+/// How long jobs and results are kept, in milliseconds.
+const LIFE_MS: i64 = 7 * 24 * 3_600_000;
 /// Jobs that one answer lists at most, as the documentation says.
 const LISTED: usize = 1_000;
 
 /// The jobs of an org.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Jobs {
+    clock: Arc<Clock>,
     jobs: Mutex<(u64, BTreeMap<Id, Arc<Job>>)>,
 }
 
 impl Jobs {
+    pub(crate) fn new(clock: Arc<Clock>) -> Self {
+        Self { clock, jobs: Mutex::default() }
+    }
+
+    /// Whether a job is still kept.
+    fn lives(&self, job: &Job) -> bool {
+        self.clock.now_ms() - job.created_at < LIFE_MS
+    }
+
     pub(super) fn add(&self, new: NewJob) -> Arc<Job> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.1.retain(|_, job| job.created.elapsed() < LIFE);
+        jobs.1.retain(|_, job| self.lives(job));
         jobs.0 += 1;
         let id = Id::new(*b"750", jobs.0);
-        let job = Arc::new(Job::new(id, new));
+        let job = Arc::new(Job::new(id, new, self.clock.now_ms()));
         jobs.1.insert(id, job.clone());
         job
     }
 
     pub(super) fn find(&self, id: &str) -> Option<Arc<Job>> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.1.get(&Id::parse(id)?).filter(|job| job.created.elapsed() < LIFE).cloned()
+        jobs.1.get(&Id::parse(id)?).filter(|job| self.lives(job)).cloned()
     }
 
     pub(super) fn remove(&self, id: Id) {
@@ -52,17 +62,12 @@ impl Jobs {
 
     pub(super) fn all(&self) -> Vec<Arc<Job>> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.1.values().filter(|job| job.created.elapsed() < LIFE).cloned().collect()
+        jobs.1.values().filter(|job| self.lives(job)).cloned().collect()
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).1.len()
-    }
-
-    /// Ends the time for which all of them are kept, as seven days would.
-    pub(crate) fn end_all(&self) {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).1.clear();
     }
 }
 

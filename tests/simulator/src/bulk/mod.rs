@@ -64,7 +64,7 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, rest: &[&str]) -> Result<An
                     format!("state can only be set to Aborted, not to {}", wish.state),
                 ));
             }
-            job.abort()?;
+            job.abort(call.org.clock.now_ms())?;
             Ok(Answer::ok(&job.short_info()))
         }
         [id] if method == Method::DELETE => {

@@ -13,6 +13,9 @@ use crate::server::State;
 use crate::soql::{self, Plan};
 use crate::web::{Answer, ApiError};
 
+/// In what the storage of results is counted.
+const MEGABYTE: u64 = 1_048_576;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wanted {
@@ -60,7 +63,15 @@ pub(super) fn create(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
         Err(error) if state.facts.refused_later => Some(refused::later(&error)),
         Err(error) => return Err(error),
     };
-    let jobs = &call.org.limits.bulk_jobs;
+    let limits = &call.org.limits;
+    // full once more was stored than may be
+    if !limits.bulk_storage.take_some(0) {
+        let most = limits.bulk_storage.max().saturating_mul(1_024);
+        let message =
+            format!("Max bulk v2 query result size stored ({most}) kb per 24 hrs has been exceeded");
+        return Err(ApiError::bad("LIMIT_EXCEEDED", message));
+    }
+    let jobs = &limits.bulk_jobs;
     if !jobs.take() {
         // the words of a recorded answer (airbyte's tests)
         let most = jobs.max();
@@ -84,7 +95,10 @@ pub(super) fn create(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
             call.org.jobs.remove(job.id);
         }
     }
-    let database = call.world.database.clone();
-    tokio::task::spawn_blocking(move || job.run(database));
+    let (database, org) = (call.world.database.clone(), state.orgs[call.org.number].clone());
+    tokio::task::spawn_blocking(move || {
+        let bytes = job.run(database);
+        org.limits.bulk_storage.add((bytes + MEGABYTE / 2) / MEGABYTE);
+    });
     Ok(answer)
 }

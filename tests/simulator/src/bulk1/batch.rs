@@ -171,7 +171,7 @@ impl Batch {
 
 /// Answers below `job/ID/batch`.
 pub(super) fn answer(state: &State, call: &Call<'_>, job: &str, rest: &[&str]) -> Result<Answer, Refusal> {
-    let job = call.org.bulk1_jobs.find(job)?;
+    let job = call.org.bulk1_jobs.find(job, call.org.clock.now_ms())?;
     let form = Form::of_batches(job.content);
     let takes = state.bulk_job;
     let is_get = call.request.method == Method::GET;

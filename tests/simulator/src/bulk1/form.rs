@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
 use super::Refusal;
+use super::job::ContentType;
 use crate::web::{Answer, Request};
 
 /// The namespace of all XML.
@@ -17,22 +18,23 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The form of an answer: that of the request's content type, where it is one of the two, else the job's.
-    pub(super) fn of(request: &Request, job: Option<super::job::ContentType>) -> Self {
+    /// The form of what is told of batches: JSON for jobs of JSON, XML for all others, whatever the request says
+    /// (tap-salesforce asks with `application/json` and reads XML).
+    pub(super) fn of_batches(job: ContentType) -> Self {
+        if job == ContentType::Json { Self::Json } else { Self::Xml }
+    }
+
+    /// The form of an error or of what is told of a job: that of the request's content type, where it is one of the
+    /// two, else the job's.
+    pub(super) fn of(request: &Request, job: Option<ContentType>) -> Self {
         let named =
             request.header("content-type").map(|kind| kind.split(';').next().unwrap_or_default().trim());
         match named {
             Some("application/json") => Self::Json,
             Some("application/xml" | "text/xml") => Self::Xml,
-            _ if job == Some(super::job::ContentType::Json) => Self::Json,
+            _ if job == Some(ContentType::Json) => Self::Json,
             _ => Self::Xml,
         }
-    }
-
-    /// The form of what is told of batches: JSON for jobs of JSON alone, whatever the request says. tap-salesforce asks
-    /// for a CSV job's batches with a content type of JSON, and reads XML.
-    pub(super) fn of_batches(job: super::job::ContentType) -> Self {
-        if job == super::job::ContentType::Json { Self::Json } else { Self::Xml }
     }
 
     /// An element with what is in it, in this order.

@@ -13,7 +13,7 @@ use super::form::{self, Content, Form};
 use super::{Call, Refusal};
 use crate::bulk::{self, refuse_object};
 use crate::value::Id;
-use crate::value::calendar::{now_ms, rest_datetime};
+use crate::value::calendar::rest_datetime;
 use crate::web::Answer;
 
 /// Jobs are kept this long, in milliseconds.
@@ -70,8 +70,10 @@ impl Jobs {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn find(&self, id: &str) -> Result<Arc<Job>, Refusal> {
+    /// The job with this id, if it is still kept.
+    pub(super) fn find(&self, id: &str, now: i64) -> Result<Arc<Job>, Refusal> {
         let job = Id::parse(id).and_then(|id| self.locked().get(&id).cloned());
+        let job = job.filter(|job| now - job.created_at < LIFE_MS);
         job.ok_or_else(|| Refusal::bad("InvalidJob", format!("Unable to find job {id}")))
     }
 
@@ -126,7 +128,7 @@ impl Job {
         Ok(())
     }
 
-    fn set(&self, name: &'static str) -> Result<(), Refusal> {
+    fn set(&self, name: &'static str, now: i64) -> Result<(), Refusal> {
         let mut state = self.locked();
         match (state.name, name) {
             ("Aborted", _) | ("Closed", "Closed") => {
@@ -135,7 +137,7 @@ impl Job {
             }
             _ => {
                 state.name = name;
-                state.changed_at = now_ms();
+                state.changed_at = now;
                 if name == "Aborted" {
                     state.batches.iter().for_each(|batch| batch.abort());
                 }
@@ -228,7 +230,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
         Some(header) => Chunking::read(header, object)?,
         None => None,
     };
-    let now = now_ms();
+    let now = call.org.clock.now_ms();
     let job = Arc::new(Job {
         id: Id::new(*b"750", call.org.jobs.number()),
         object: object.name.clone(),
@@ -250,13 +252,14 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
 
 /// `GET` and `POST job/ID`.
 pub(super) fn answer(call: &Call<'_>, takes: Duration, id: &str) -> Result<Answer, Refusal> {
-    let job = call.org.bulk1_jobs.find(id)?;
+    let now = call.org.clock.now_ms();
+    let job = call.org.bulk1_jobs.find(id, now)?;
     let form = Form::of(call.request, Some(job.content));
     if call.request.method == Method::POST {
         let members = form::read(call.request, form)?;
         match members.iter().find(|(name, _)| name == "state").map(|(_, state)| state.as_str()) {
-            Some("Closed") => job.set("Closed")?,
-            Some("Aborted") => job.set("Aborted")?,
+            Some("Closed") => job.set("Closed", now)?,
+            Some("Aborted") => job.set("Aborted", now)?,
             _ => return Err(Refusal::bad("InvalidJobState", "state can become Closed or Aborted")),
         }
     } else if call.request.method != Method::GET {

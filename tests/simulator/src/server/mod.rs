@@ -148,13 +148,6 @@ impl Simulator {
         }
     }
 
-    /// Ends the time for which Bulk jobs and their results are kept, as seven days do.
-    pub fn end_bulk_jobs(&self) {
-        for org in &self.state.orgs {
-            org.jobs.end_all();
-        }
-    }
-
     /// Takes no more connections, and waits until requests in flight are answered.
     pub async fn stop(self) {
         let Self { stop, accepting, .. } = self;

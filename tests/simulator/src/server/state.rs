@@ -123,7 +123,7 @@ impl State {
                 limits: OrgLimits::new(&org.settings, &clock),
                 cursors: Cursors::new(clock.clone()),
                 derived: Derived::default(),
-                jobs: Jobs::default(),
+                jobs: Jobs::new(clock.clone()),
                 bulk1_jobs: bulk1::Jobs::default(),
                 clock: clock.clone(),
                 world: RwLock::new(world),
