@@ -2,22 +2,37 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use orgkeep_core::problem::Reaction;
 use orgkeep_core::run::{OrgFacts, UsageFacts};
 use orgkeep_core::schema::ObjectSchema;
 use orgkeep_core::scope::Offered;
 use serde::Deserialize;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::bulk::QueryJob;
-use crate::describe;
+use crate::blob::{BlobReader, BlobSource};
+use crate::bulk::{JobInfo, QueryJob, WideJob};
+use crate::describe::{self, DescribeCache};
 use crate::error::{Error, Result};
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
+use crate::many::Count;
 use crate::options::ConnectOptions;
 use crate::permissions::{self, Permissions};
 use crate::rest::{RestQuery, query_path};
 use crate::soql::Select;
 use crate::transport::{Call, CallCounts, Resource, Transport};
 use crate::versions::{self, OfferedVersion};
+
+/// A query that was opened, one way or the other.
+#[derive(Debug)]
+pub enum Opened {
+    /// A complete job: [`QueryJob::read`] or [`QueryJob::page`].
+    Bulk(QueryJob, JobInfo),
+    /// By REST, and why.
+    Rest(Box<RestQuery>, Error),
+}
 
 /// A connection to one org.
 #[derive(Debug, Clone)]
@@ -26,6 +41,8 @@ pub struct Client {
     /// `/services/data/vNN.0`
     base: Arc<str>,
     org: Arc<OrgFacts>,
+    /// Set when the org has refused a composite as such.
+    composites_refused: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -40,6 +57,7 @@ impl Client {
             transport,
             base: format!("/services/data/v{version}").into(),
             org: Arc::new(OrgFacts { api_version: version.to_string(), ..OrgFacts::default() }),
+            composites_refused: Arc::default(),
         };
         client.refresh_limits().await?;
         client.org = Arc::new(client.read_organization().await?);
@@ -78,12 +96,29 @@ impl Client {
         self.transport.calls()
     }
 
+    /// Whether the org gave a new refresh token in the place of the one in the options.
+    pub fn refresh_token_rotated(&self) -> bool {
+        self.transport.refresh_token_rotated()
+    }
+
     /// Asks the org for its limits: one call. The allowance is also told by every other answer.
     pub async fn refresh_limits(&self) -> Result<()> {
+        self.limits().await.map(drop)
+    }
+
+    /// The org's limits by their names, such as `DailyApiRequests`, `DailyBulkV2QueryJobs` and
+    /// `DailyBulkV2QueryFileStorageMB`: one call. Which there are depends on the org and the release; the values may
+    /// be some minutes old.
+    pub async fn limits(&self) -> Result<BTreeMap<String, Limit>> {
         let at = self.transport.now();
-        let limits: Limits = self.transport.fetch_json(&self.get(Resource::Limits, "limits")).await?;
-        self.transport.observe(limits.observed(), at);
-        Ok(())
+        let call = self.get(Resource::Limits, "limits");
+        let limits: Limits = self.transport.fetch_json(&call).await?;
+        let told = limits.observed().ok_or_else(|| Error::WrongAnswer {
+            what: call.what(),
+            detail: "it names no DailyApiRequests".to_owned(),
+        })?;
+        self.transport.observe(told, at);
+        Ok(limits.0)
     }
 
     /// What the user may do of what a backup needs, as far as the org tells.
@@ -100,9 +135,27 @@ impl Client {
 
     /// One object with the fields that the user may see.
     pub async fn describe(&self, object: &str) -> Result<ObjectSchema> {
-        let call = self.get(Resource::Describe, &format!("sobjects/{}/describe", encode(object)));
-        let answer: describe::Object = self.transport.fetch_json(&call).await?;
-        Ok(answer.into_schema())
+        describe::describe_if_changed(self, object, &mut DescribeCache::default()).await
+    }
+
+    /// The same, unless the cache has it as it is: then a call and no describe.
+    pub async fn describe_cached(&self, object: &str, cache: &mut DescribeCache) -> Result<ObjectSchema> {
+        describe::describe_if_changed(self, object, cache).await
+    }
+
+    /// Many objects, ten in one counted call and two such calls at once; each has its own schema or error, in the
+    /// order asked. The cache spares the reading of those that have not changed.
+    pub async fn describe_many(
+        &self,
+        objects: &[String],
+        cache: &mut DescribeCache,
+    ) -> Result<Vec<Result<ObjectSchema>>> {
+        describe::describe_many(self, objects, cache).await
+    }
+
+    /// The content of a binary field, streamed; nothing is sent before the first piece is asked for.
+    pub fn blob(&self, source: BlobSource) -> BlobReader {
+        BlobReader::new(self.clone(), source)
     }
 
     /// Rows of objects as the org estimates them, in one call a hundred objects; objects that it does not count
@@ -120,14 +173,10 @@ impl Client {
 
     /// Rows of an object as the org counts them now; `all` counts deleted and archived rows, too.
     pub async fn count(&self, object: &str, all: bool, condition: Option<&str>) -> Result<u64> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Answer {
-            total_size: u64,
-        }
         let soql = Select::counting(object, condition).to_soql();
-        let call = Call::get(Resource::Query, query_path(&self.base, &soql, all));
-        Ok(self.transport.fetch_json::<Answer>(&call).await?.total_size)
+        let call = Call::get(Resource::Query, query_path(&self.base, &soql, all))
+            .about(format!("count of {object}"));
+        Ok(self.transport.fetch_json::<Count>(&call).await?.total_size)
     }
 
     /// Reads rows by REST, page by page; nothing is sent before the first page is asked for. `all` reads
@@ -142,6 +191,41 @@ impl Client {
         QueryJob::create(self.clone(), select, all).await
     }
 
+    /// Makes the jobs of a select that is too wide for one, over some of its columns each; their rows are joined by
+    /// `Id`. `max_columns` sets a number of columns where the org takes fewer than a query's length allows.
+    pub async fn create_wide_job(
+        &self,
+        select: &Select,
+        all: bool,
+        max_columns: Option<usize>,
+    ) -> Result<WideJob> {
+        WideJob::create(self.clone(), select, all, max_columns).await
+    }
+
+    /// Opens a query by Bulk, and by REST where the org refuses that: at once, or by a job that fails. Waits until a
+    /// job's results are there.
+    pub async fn open_query(
+        &self,
+        select: &Select,
+        all: bool,
+        cancel: &CancellationToken,
+        deadline: Option<Instant>,
+    ) -> Result<Opened> {
+        let bulk = async {
+            let job = self.create_query_job(select, all).await?;
+            let info = job.wait(cancel, deadline).await?;
+            Ok::<_, Error>((job, info))
+        };
+        match bulk.await {
+            Ok((job, info)) => Ok(Opened::Bulk(job, info)),
+            Err(error) if error.reaction() == Reaction::FallBackToRest => {
+                tracing::info!(object = select.object(), %error, "read by REST instead");
+                Ok(Opened::Rest(Box::new(self.query(select, all)), error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes up a job that was made before, by its id and the API version that it was made with.
     pub fn resume_query_job(&self, id: &str, object: &str, api_version: &str) -> QueryJob {
         QueryJob::new(self.clone(), id, object, api_version)
@@ -149,6 +233,17 @@ impl Client {
 
     pub(crate) fn transport(&self) -> &Transport {
         &self.transport
+    }
+
+    /// Whether the org has refused a composite before.
+    pub(crate) fn composites_refused(&self) -> bool {
+        self.composites_refused.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that the org refuses composites: from now on every part is a call of its own.
+    pub(crate) fn composite_was_refused(&self, error: &Error) {
+        tracing::warn!(%error, "the org refuses composites; calls are sent one by one");
+        self.composites_refused.store(true, Ordering::Relaxed);
     }
 
     /// `/services/data/vNN.0`.

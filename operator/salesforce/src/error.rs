@@ -98,6 +98,85 @@ pub enum Error {
         /// The locator.
         locator: String,
     },
+    /// The body of an answer came whole and is not what it should be: HTML of a restarting node or of a proxy, JSON
+    /// that ends early or has another shape.
+    #[error("{what}: the answer cannot be understood at byte {offset}: {detail}")]
+    BodyUnreadable {
+        /// The call, with the object and page that it is about.
+        what: String,
+        /// Where in the decoded body.
+        offset: u64,
+        /// What was wrong with it.
+        detail: String,
+        /// Whether it is likely to pass; tries, where it is, are over.
+        passing: bool,
+    },
+    /// An answer that must be held whole is larger than we hold.
+    #[error("{what}: the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The call.
+        what: String,
+        /// The most that is held, bytes.
+        limit: u64,
+    },
+    /// A result page is not what its head, the query or the other pages say.
+    #[error("Bulk job {job} on {object}: the page at locator {page} is wrong at byte {offset}: {detail}")]
+    PageWrong {
+        /// Object API name.
+        object: String,
+        /// The job's id.
+        job: String,
+        /// The page's locator; `first` for the first.
+        page: String,
+        /// Decoded bytes up to where it was noticed.
+        offset: u64,
+        /// What is wrong.
+        detail: String,
+    },
+    /// All pages of a query came, and together they do not have the rows that the org says there are.
+    #[error("{what}: {got} rows came, the org says {expected}; read the object again")]
+    RowsMissing {
+        /// The query or job.
+        what: String,
+        /// Rows that came.
+        got: u64,
+        /// Rows that the org announced.
+        expected: u64,
+    },
+    /// The content of a file is not what the record says of it.
+    #[error("{what}: the content is wrong after {offset} bytes: {detail}")]
+    BlobWrong {
+        /// The record and field.
+        what: String,
+        /// Bytes that had come.
+        offset: u64,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The content of a file broke off, and asking for the rest did not help.
+    #[error("{what}: the content broke off after {offset} bytes: {detail}")]
+    BlobCut {
+        /// The record and field.
+        what: String,
+        /// Bytes that had come.
+        offset: u64,
+        /// What broke.
+        detail: String,
+    },
+    /// The org refused to renew a session that it had granted: access was revoked, or the user or app closed.
+    #[error("the org ended our access ({}: {}); {}", .symptom.code, .symptom.message, Reason::AuthenticationFailed.advice())]
+    AccessRevoked {
+        /// What the token endpoint said.
+        symptom: Symptom,
+    },
+    /// The org gave a new refresh token in place of the old one, and it could not be kept.
+    #[error(
+        "the org replaced the refresh token, and the new one could not be kept: {detail}; the old one no longer works"
+    )]
+    RefreshTokenLost {
+        /// Why, without the token.
+        detail: String,
+    },
     /// An answer is not what the API promises.
     #[error("{what}: the answer cannot be understood: {detail}")]
     WrongAnswer {
@@ -123,6 +202,8 @@ pub enum Error {
         object: String,
         /// What is too long.
         detail: String,
+        /// Whether REST can read it, which splits its columns.
+        by_rest: bool,
     },
     /// The org offers no API version that we can speak.
     #[error("no API version in common: {detail}")]
@@ -160,7 +241,17 @@ impl Error {
             Self::LocatorRepeated { .. } => Fault::LocatorRepeated.reaction(),
             Self::RowsMoved { .. } => Fault::RowsMoved.reaction(),
             Self::WrongAnswer { .. } => Fault::WrongAnswer.reaction(),
+            Self::QueryTooLong { by_rest: true, .. } => Reaction::FallBackToRest,
             Self::QueryTooLong { .. } => Fault::QueryTooLong.reaction(),
+            Self::BodyUnreadable { passing: true, .. } => Fault::BodyUnreadable.reaction(),
+            Self::BodyUnreadable { .. } => Fault::WrongAnswer.reaction(),
+            Self::TooLarge { .. } => Fault::TooLarge.reaction(),
+            Self::PageWrong { .. } => Fault::PageWrong.reaction(),
+            Self::RowsMissing { .. } => Fault::RowsMissing.reaction(),
+            Self::BlobWrong { .. } => Fault::BlobWrong.reaction(),
+            Self::BlobCut { .. } => Fault::BlobCut.reaction(),
+            Self::AccessRevoked { .. } => Fault::AccessRevoked.reaction(),
+            Self::RefreshTokenLost { .. } => Fault::RefreshTokenLost.reaction(),
             Self::VersionUnsupported { .. } => Fault::VersionUnsupported.reaction(),
             Self::PrivateKey { .. } => Fault::PrivateKey.reaction(),
             Self::Options { .. } => Fault::Options.reaction(),
@@ -190,6 +281,15 @@ impl Error {
     pub fn code(&self) -> &str {
         match self {
             Self::Refused { symptom, .. } if !symptom.code.is_empty() => &symptom.code,
+            Self::AccessRevoked { symptom } if !symptom.code.is_empty() => &symptom.code,
+            Self::AccessRevoked { .. } => "AccessRevoked",
+            Self::RefreshTokenLost { .. } => "RefreshTokenLost",
+            Self::BodyUnreadable { .. } => "BodyUnreadable",
+            Self::TooLarge { .. } => "TooLarge",
+            Self::PageWrong { .. } => "PageWrong",
+            Self::RowsMissing { .. } => "RowsMissing",
+            Self::BlobWrong { .. } => "BlobWrong",
+            Self::BlobCut { .. } => "BlobCut",
             Self::Refused { .. } => "HttpError",
             Self::Unreachable { .. } => "OrgUnreachable",
             Self::AllowanceReached { .. } => "AllowanceReached",

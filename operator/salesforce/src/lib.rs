@@ -15,6 +15,13 @@
 //! client.describe("Account").await? -> ObjectSchema
 //! client.record_counts(&["Account"]).await? -> BTreeMap<String, u64>      // approximate
 //! client.count("Account", all, Some("Name != null")).await? -> u64        // exact, as of now
+//! client.limits().await? -> BTreeMap<String, Limit { max, remaining }>
+//! client.calls().by_resource[&Resource::Query] -> CallStats { calls, failed, latency, latency_buckets }
+//!
+//! // Several in one counted call: ten describes, five queries; each with its own answer or error.
+//! client.describe_many(&names, &mut cache).await? -> Vec<Result<ObjectSchema>>    // If-Modified-Since by the cache
+//! client.count_many(&[CountAsk { object, all, condition }]).await? -> Vec<Result<u64>>
+//! client.query_many(&[(select, all)]).await? -> Vec<Result<RestQuery>>            // first pages are there already
 //!
 //! let select = Select::of(&schema).filter("SystemModstamp > 2026-01-01T00:00:00Z");
 //! let mut rows = client.query(&select, all);                 // RestQuery; wide objects are split and joined
@@ -32,29 +39,52 @@
 //! page.rows_announced: Option<u64>, page.next: Option<String>, page.body: impl Stream<Item = Result<Bytes>>
 //! job.abort().await?; job.delete().await?;
 //!
+//! // All pages in order, several on their way at once under a bound of memory, resumable:
+//! let mut reader = job.read(ReadOptions { parallel: 4, memory: 16 << 20, ..Default::default() }, info.number_records_processed);
+//! while let Some(event) = reader.next().await? {   // BulkEvent::{Begins, Csv(Bytes), Ends(PageDone { next, rows, .. })}
+//! }                                                // ReadOptions { from: done.next, .. } goes on after a page
+//! client.open_query(&select, all, &cancel, deadline).await? -> Opened::{Bulk(job, info), Rest(query, why)}
+//! client.create_wide_job(&select, all, max_columns).await? -> WideJob     // too wide for one job: joined by Id
+//!
+//! let mut blob = client.blob(BlobSource::new("ContentVersion", id, "VersionData").length(n).md5(checksum));
+//! while let Some(piece) = blob.next_chunk().await? { /* Bytes; resumed by Range, or begun anew and passed over */ }
+//! blob.summary() -> BlobSummary { length, md5, length_proven, md5_proven, resumed }
+//!
 //! error.reaction() -> problem::Reaction      error.reason() -> Reason      error.code() -> &str
 //! ```
 
 mod auth;
+mod blob;
 mod budget;
 mod bulk;
 mod client;
+mod composite;
 mod describe;
 mod error;
 mod limits;
+mod many;
 mod options;
 mod permissions;
 mod rest;
 mod soql;
 mod transport;
 mod versions;
+mod wide;
 
-pub use bulk::{BulkPage, JobInfo, JobState, QueryJob, ResultPages};
-pub use client::Client;
+pub use auth::{RefreshTokenSink, Sink};
+pub use blob::{BLOB_KINDS, BlobKind, BlobReader, BlobSource, BlobSummary};
+pub use bulk::{
+    BulkEvent, BulkPage, BulkReader, BulkRows, Discovery, JobInfo, JobState, PageDone, QueryJob, ReadOptions,
+    ResultPages, Totals, WideJob,
+};
+pub use client::{Client, Opened};
+pub use describe::DescribeCache;
 pub use error::{Error, Result};
+pub use limits::Limit;
+pub use many::CountAsk;
 pub use options::{Auth, Clock, ConnectOptions, Environment, RetryPolicy, Timeouts};
 pub use permissions::Permissions;
 pub use rest::{RestPage, RestQuery};
 pub use soql::{Select, literal};
-pub use transport::{CallCounts, CallStats, Resource};
+pub use transport::{CallCounts, CallStats, LATENCY_BOUNDS_MS, Resource};
 pub use versions::{NEWEST_TESTED, OLDEST_TESTED, Version};

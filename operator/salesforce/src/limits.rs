@@ -1,5 +1,7 @@
 //! What the org tells of its allowance: the `Sforce-Limit-Info` header and the limits resource.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 use orgkeep_core::budget::Observed;
 use serde::Deserialize;
@@ -12,25 +14,41 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Observed> {
     Some(Observed { used: used.trim().parse().ok()?, allowance: allowance.trim().parse().ok()? })
 }
 
-/// The limits resource, as far as we use it.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Limits {
-    #[serde(rename = "DailyApiRequests")]
-    daily_api_requests: Limit,
+/// One of the org's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Limit {
+    /// The most that is allowed.
+    pub max: u64,
+    /// What is left; below zero where an org was let go beyond its allowance.
+    pub remaining: i64,
 }
 
+impl Limit {
+    /// What is used.
+    pub fn used(&self) -> u64 {
+        self.max.saturating_add_signed(self.remaining.saturating_neg())
+    }
+}
+
+/// The limits resource: every limit by its name, such as `DailyBulkV2QueryJobs`. Which there are depends on the org
+/// and the release; what has another shape than a limit is left out.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Limit {
-    max: u64,
-    remaining: i64, // has been seen below zero when an org was let go beyond its allowance
+#[serde(from = "BTreeMap<String, serde_json::Value>")]
+pub(crate) struct Limits(pub(crate) BTreeMap<String, Limit>);
+
+impl From<BTreeMap<String, serde_json::Value>> for Limits {
+    fn from(told: BTreeMap<String, serde_json::Value>) -> Self {
+        let limit = |(name, value)| Some((name, serde_json::from_value(value).ok()?));
+        Self(told.into_iter().filter_map(limit).collect())
+    }
 }
 
 impl Limits {
-    /// The allowance as the resource tells it.
-    pub(crate) fn observed(&self) -> Observed {
-        let limit = &self.daily_api_requests;
-        Observed { used: limit.max.saturating_add_signed(-limit.remaining), allowance: limit.max }
+    /// The allowance of API calls; `None` if the org does not tell it.
+    pub(crate) fn observed(&self) -> Option<Observed> {
+        let limit = self.0.get("DailyApiRequests")?;
+        Some(Observed { used: limit.used(), allowance: limit.max })
     }
 }
 
@@ -56,9 +74,22 @@ mod tests {
     fn the_resource_also_beyond_the_allowance() {
         let told = |remaining: i64| {
             let body = serde_json::json!({"DailyApiRequests": {"Max": 15000, "Remaining": remaining}});
-            serde_json::from_value::<Limits>(body).unwrap().observed().used
+            serde_json::from_value::<Limits>(body).unwrap().observed().unwrap().used
         };
         assert_eq!(told(14_998), 2);
         assert_eq!(told(-5), 15_005);
+    }
+
+    #[test]
+    fn limits_with_parts_of_apps_and_shapes_of_later_releases() {
+        let limits: Limits = serde_json::from_value(serde_json::json!({
+            "DailyApiRequests": {"Max": 5000, "Remaining": 4937, "Dataloader Bulk": {"Max": 0, "Remaining": 0}},
+            "DailyBulkV2QueryJobs": {"Max": 10000, "Remaining": 10000},
+            "Later": {"Max": "many"}, "Other": 5
+        }))
+        .unwrap();
+        assert_eq!(limits.0.keys().collect::<Vec<_>>(), ["DailyApiRequests", "DailyBulkV2QueryJobs"]);
+        assert_eq!(limits.0["DailyApiRequests"].used(), 63);
+        assert!(serde_json::from_value::<Limits>(serde_json::json!({})).unwrap().observed().is_none());
     }
 }

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::auth::Sink;
+
 /// Everything that [`crate::Client::connect`] needs.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
@@ -40,6 +42,8 @@ pub struct ConnectOptions {
     pub retry: RetryPolicy,
     /// The time of day, for claims and for the budget.
     pub clock: Clock,
+    /// Where a refresh token goes that the org gives in the place of the one in `auth`.
+    pub refresh_token_sink: Option<Sink>,
 }
 
 impl ConnectOptions {
@@ -60,6 +64,7 @@ impl ConnectOptions {
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             clock: Clock::default(),
+            refresh_token_sink: None,
         }
     }
 }
@@ -92,7 +97,7 @@ pub enum Auth {
         /// The connected app's consumer secret.
         client_secret: SecretString,
     },
-    /// OAuth 2.0 refresh token flow, for apps without rotation of refresh tokens.
+    /// OAuth 2.0 refresh token flow. For an app that rotates refresh tokens, name a `refresh_token_sink`.
     RefreshToken {
         /// The connected app's consumer key.
         client_id: String,

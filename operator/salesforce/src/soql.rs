@@ -2,6 +2,9 @@
 
 use orgkeep_core::schema::ObjectSchema;
 
+/// Characters that the org takes in one SOQL text.
+pub(crate) const SOQL_LIMIT: usize = 100_000;
+
 /// A select over one object. Columns and conditions are taken as they are; use [`literal`] for text in conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Select {

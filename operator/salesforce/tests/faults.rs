@@ -76,7 +76,7 @@ async fn a_refused_object_is_not_tried_again() {
 async fn a_cut_json_body_is_read_again() {
     let org = Org::start().await;
     org.on(DESCRIBE, |seen| match seen.nth {
-        0 => answer(200, &[], cut(br#"{"name":"Acc"#)),
+        0 => answer(200, &[], cut(&br#"{"name":"Acc"#[..])),
         _ => json(200, DESCRIBED),
     });
     assert_eq!(org.connect().await.describe("Account").await.unwrap().fields.len(), 1);
@@ -239,7 +239,7 @@ async fn a_wait_ends_by_cancel_and_by_deadline_and_the_job_lives_on() {
 async fn a_cut_page_says_where() {
     let org = Org::start().await;
     let head = &[("sforce-locator", "ABC"), ("sforce-numberofrecords", "3")];
-    org.on(RESULTS, |_| answer(200, head, cut(b"\"Id\"\n\"001\"\n")));
+    org.on(RESULTS, |_| answer(200, head, cut(&b"\"Id\"\n\"001\"\n"[..])));
     let job = org.connect().await.resume_query_job("750x", "Account", "64.0");
     let page = job.page(None, Some(2)).await.unwrap();
     assert_eq!((page.rows_announced, page.next.as_deref()), (Some(3), Some("ABC")));

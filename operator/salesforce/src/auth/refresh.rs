@@ -1,7 +1,4 @@
-//! OAuth 2.0 refresh token flow.
-//!
-//! For apps without rotation: a worker cannot write a new refresh token back to the user's Secret, so with
-//! rotation the Secret would hold a dead token after the first run.
+//! OAuth 2.0 refresh token flow. What becomes of a refresh token that the answer replaces: see `rotation`.
 
 use secrecy::SecretString;
 

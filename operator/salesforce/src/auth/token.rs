@@ -26,6 +26,12 @@ pub(crate) struct Token {
 pub(crate) struct TokenAnswer {
     access_token: SecretString,
     pub(crate) instance_url: Url,
+    /// A new refresh token, from an app that rotates them: the old one is dead by now.
+    #[serde(default)]
+    pub(crate) refresh_token: Option<SecretString>,
+    /// The identity URL, `https://login…/id/<org>/<user>`.
+    #[serde(default)]
+    pub(crate) id: Option<String>,
 }
 
 impl TokenAnswer {
@@ -41,6 +47,11 @@ impl TokenAnswer {
             ),
         })
     }
+}
+
+/// The user's id at the end of an identity URL.
+pub(crate) fn user_of(identity: &str) -> Option<&str> {
+    identity.rsplit('/').next().filter(|id| matches!(id.len(), 15 | 18) && id.starts_with("005"))
 }
 
 /// Keeps the token; the mutex makes a renewal single.
@@ -149,6 +160,15 @@ mod tests {
         assert!(one.is_err() && two.is_err());
         assert_eq!(calls.load(Ordering::SeqCst), 1);
         assert!(keeper.get(None, || async { Ok(answer()) }).await.is_ok());
+    }
+
+    #[test]
+    fn the_user_is_at_the_end_of_the_identity() {
+        let user = user_of("https://login.salesforce.com/id/00D5g000004LabAEAU/0055g000004LabAEAU")
+            .map(str::to_owned);
+        assert_eq!(user.as_deref(), Some("0055g000004LabAEAU"));
+        assert_eq!(user_of("https://login.salesforce.com/id/00D5g000004LabAEAU"), None);
+        assert_eq!(user_of(""), None);
     }
 
     #[test]

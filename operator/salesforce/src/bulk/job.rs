@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::check::PagesSeen;
 use crate::client::{Client, encode};
 use crate::error::{Error, Result};
-use crate::soql::Select;
+use crate::soql::{SOQL_LIMIT, Select};
 use crate::transport::{Call, Resource};
 
 /// First pause between two looks at a job; each is a call against the allowance, so pauses grow.
@@ -77,6 +78,8 @@ pub struct QueryJob {
     api_version: Arc<str>,
     /// Locators that pages named as their next, with the page that named them.
     pub(super) named: Arc<Mutex<HashMap<String, Option<String>>>>,
+    /// Pages that were read to their end.
+    pub(super) seen: PagesSeen,
 }
 
 #[derive(Serialize)]
@@ -97,24 +100,28 @@ impl QueryJob {
             object: object.into(),
             api_version: api_version.into(),
             named: Arc::default(),
+            seen: PagesSeen::default(),
         }
     }
 
     pub(crate) async fn create(client: Client, select: &Select, all: bool) -> Result<Self> {
+        let soql = select.to_soql();
+        if soql.chars().count() > SOQL_LIMIT {
+            return Err(Error::QueryTooLong {
+                object: select.object().to_owned(),
+                detail: format!("a query of more than {SOQL_LIMIT} characters is too long for one Bulk job"),
+                by_rest: true,
+            });
+        }
         let job = NewJob {
             operation: if all { "queryAll" } else { "query" },
-            query: &select.to_soql(),
+            query: &soql,
             content_type: "CSV",
             column_delimiter: "COMMA",
             line_ending: "LF",
         };
         let path = format!("{}/jobs/query", client.base());
-        let mut call = Call::get(Resource::BulkJob, path);
-        call.method = Method::POST;
-        call.body = Some(Bytes::from(serde_json::to_vec(&job).map_err(|error| Error::WrongAnswer {
-            what: call.what(),
-            detail: format!("the job cannot be written: {error}"),
-        })?));
+        let call = Call::post(Resource::BulkJob, path, job)?.about(format!("query of {}", select.object()));
         let made: JobInfo = client.transport().fetch_json(&call).await?;
         let version = client.org().api_version;
         Ok(Self::new(client, &made.id, select.object(), &version))
@@ -195,7 +202,7 @@ impl QueryJob {
 
     /// A call about this job; it goes before calls that fetch pages.
     fn call(&self, method: Method, suffix: &str) -> Call {
-        let mut call = Call::get(Resource::BulkJob, self.path(suffix));
+        let mut call = Call::get(Resource::BulkJob, self.path(suffix)).about(self.object());
         call.method = method;
         call.urgent = true;
         call

@@ -1,7 +1,7 @@
 //! A job's result pages: streamed as decoded CSV, in sequence by locator or in parallel by the list of pages.
 
 use std::fmt;
-use std::sync::PoisonError;
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -9,10 +9,11 @@ use futures::stream::{self, BoxStream};
 use http::HeaderMap;
 use serde::Deserialize;
 
+use super::check::{PageCheck, PagesSeen};
 use super::job::QueryJob;
 use crate::client::encode;
 use crate::error::{Error, Result};
-use crate::transport::{Body, Call, Resource, path_of};
+use crate::transport::{Body, Call, Reply, Resource, is_html, path_of};
 
 /// One page of a job's results. Every page begins with the CSV header line.
 pub struct BulkPage {
@@ -21,8 +22,18 @@ pub struct BulkPage {
     /// Locator of the next page; `None` on the last.
     pub next: Option<String>,
     /// CSV, decoded, as it comes. It holds a place among the calls in flight until it is dropped. A body that
-    /// breaks off ends with [`Error::PageCut`]: ask for the same page again.
+    /// breaks off ends with [`Error::PageCut`], and one that is not as its head or the job's other pages say (rows,
+    /// a row cut in two, a web page, the rows of another page) with [`Error::PageWrong`]: drop what came of it, and
+    /// ask for the same page again.
     pub body: BoxStream<'static, Result<Bytes>>,
+    counted: Arc<OnceLock<u64>>,
+}
+
+impl BulkPage {
+    /// Rows that were counted in the body, once it came to its end without an error.
+    pub fn rows_counted(&self) -> Option<u64> {
+        self.counted.get().copied()
+    }
 }
 
 impl fmt::Debug for BulkPage {
@@ -64,25 +75,50 @@ impl QueryJob {
     /// Opens a page: the first for `None`, else the one of a locator. `max_records` asks for smaller pages; the
     /// server's choice is large ones.
     pub async fn page(&self, locator: Option<&str>, max_records: Option<u32>) -> Result<BulkPage> {
+        self.open_page(locator, max_records, false).await
+    }
+
+    /// The same; an urgent page goes before others that wait for a place among the calls in flight.
+    pub(super) async fn open_page(
+        &self,
+        locator: Option<&str>,
+        max_records: Option<u32>,
+        urgent: bool,
+    ) -> Result<BulkPage> {
         let mut query = Vec::new();
         query.extend(max_records.map(|rows| format!("maxRecords={rows}")));
         query.extend(locator.map(|locator| format!("locator={}", encode(locator))));
         let separator = if query.is_empty() { "" } else { "?" };
+        let page = locator.unwrap_or("first");
         let mut call =
-            Call::get(Resource::BulkResults, self.path(&format!("/results{separator}{}", query.join("&"))));
+            Call::get(Resource::BulkResults, self.path(&format!("/results{separator}{}", query.join("&"))))
+                .about(format!("{}, page {page}", self.object()));
         call.accept = "text/csv";
-        let reply = self.client.transport().open(&call).await?;
+        call.urgent = urgent;
+        let not_html = |reply: &Reply| {
+            if !is_html(&reply.headers, &[]) {
+                return Ok(());
+            }
+            let detail = "it is an HTML page, not CSV".to_owned();
+            Err(Error::BodyUnreadable { what: call.what(), offset: 0, detail, passing: true })
+        };
+        let reply = self.client.transport().open_checked(&call, not_html).await?;
         let rows_announced = rows_announced(&reply.headers, &call)?;
         let next = next_locator(&reply.headers);
         if let Some(next) = &next {
             self.check_new(next, locator)?;
         }
-        let place = Place {
+        let reading = Reading {
             object: self.object().to_owned(),
             job: self.id().to_owned(),
-            page: locator.unwrap_or("first").to_owned(),
+            page: page.to_owned(),
+            announced: rows_announced,
+            check: PageCheck::new(),
+            seen: self.seen.clone(),
+            counted: Arc::default(),
         };
-        Ok(BulkPage { rows_announced, next, body: pieces(reply.body, place) })
+        let counted = reading.counted.clone();
+        Ok(BulkPage { rows_announced, next, body: pieces(reply.body, reading), counted })
     }
 
     /// Lists the job's pages, some at a time: from the start for `None`, else from a former answer's `next`.
@@ -117,27 +153,51 @@ impl QueryJob {
     }
 }
 
-/// Which page a body belongs to.
-struct Place {
+/// A body being read, and the page that it belongs to.
+struct Reading {
     object: String,
     job: String,
     page: String,
+    announced: Option<u64>,
+    check: PageCheck,
+    seen: PagesSeen,
+    counted: Arc<OnceLock<u64>>,
 }
 
-fn pieces(body: Body, place: Place) -> BoxStream<'static, Result<Bytes>> {
-    let state = Some((body, place, 0_u64));
-    stream::unfold(state, |state| async move {
-        let (mut body, place, offset) = state?;
+impl Reading {
+    fn end(self) -> Result<()> {
+        let (object, job, page) = (self.object, self.job, self.page);
+        let offset = self.check.bytes();
+        let noted = self.check.end(self.announced).and_then(|facts| {
+            let twice = |other| format!("it has the rows of the page at locator {other}");
+            self.seen.note(&page, facts).map_err(twice)?;
+            let _ = self.counted.set(facts.rows);
+            Ok(())
+        });
+        noted.map_err(|detail| Error::PageWrong { object, job, page, offset, detail })
+    }
+
+    fn cut(self, detail: String) -> Error {
+        let offset = self.check.bytes();
+        Error::PageCut { object: self.object, job: self.job, page: self.page, offset, detail }
+    }
+
+    fn wrong(self, detail: String) -> Error {
+        let offset = self.check.bytes();
+        Error::PageWrong { object: self.object, job: self.job, page: self.page, offset, detail }
+    }
+}
+
+fn pieces(body: Body, reading: Reading) -> BoxStream<'static, Result<Bytes>> {
+    stream::unfold(Some((body, reading)), |state| async move {
+        let (mut body, mut reading) = state?;
         match body.chunk().await {
-            Ok(None) => None,
-            Ok(Some(piece)) => {
-                let offset = offset + piece.len() as u64;
-                Some((Ok(piece), Some((body, place, offset))))
-            }
-            Err(detail) => {
-                let Place { object, job, page } = place;
-                Some((Err(Error::PageCut { object, job, page, offset, detail }), None))
-            }
+            Ok(None) => reading.end().err().map(|error| (Err(error), None)),
+            Ok(Some(piece)) => match reading.check.push(&piece) {
+                Ok(()) => Some((Ok(piece), Some((body, reading)))),
+                Err(detail) => Some((Err(reading.wrong(detail)), None)),
+            },
+            Err(detail) => Some((Err(reading.cut(detail)), None)),
         }
     })
     .boxed()

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::transport::Flaw;
+
 /// A row: one cell a column, `None` for null and for the empty text (Salesforce stores no empty text).
 pub(super) type Row = Vec<Option<String>>;
 
@@ -30,24 +32,50 @@ pub(super) struct Page {
     pub(super) rows: Vec<Row>,
 }
 
-/// Reads a page; the error says what is wrong with it.
-pub(super) fn parse(body: &[u8], columns: &[String]) -> Result<Page, String> {
-    let body: Body<'_> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+/// Reads a page; the flaw says where and what is wrong with it.
+pub(super) fn parse(text: &[u8], columns: &[String]) -> Result<Page, Flaw> {
+    let body: Body<'_> = serde_json::from_slice(text).map_err(|error| Flaw::of_json(text, &error))?;
     if !body.done && body.next_records_url.is_none() {
-        return Err("it is not done and names no next page".to_owned());
+        return Err(Flaw::new(text.len(), "it is not done and names no next page"));
     }
-    let rows = body.records.iter().map(|record| row(record, columns)).collect::<Result<_, _>>()?;
+    let rows = body.records.iter().map(|record| row(text, record, columns)).collect::<Result<_, _>>()?;
     Ok(Page { total_size: body.total_size, next: if body.done { None } else { body.next_records_url }, rows })
 }
 
-fn row(record: &HashMap<String, &RawValue>, columns: &[String]) -> Result<Row, String> {
+fn row(text: &[u8], record: &HashMap<String, &RawValue>, columns: &[String]) -> Result<Row, Flaw> {
     columns
         .iter()
         .map(|column| {
-            let raw = record.get(column).ok_or_else(|| format!("a row lacks the column {column}"))?;
-            cell(raw.get()).map_err(|error| format!("column {column}: {error}"))
+            let raw = find(record, column).map_err(|detail| {
+                // Any cell of the row tells where it stands.
+                let near = record.values().next().map_or(0, |raw| place(text, raw.get()));
+                Flaw::new(near, detail)
+            })?;
+            cell(raw).map_err(|error| Flaw::new(place(text, raw), format!("column {column}: {error}")))
         })
         .collect()
+}
+
+/// The JSON of a column: its own key, or for a parent's field such as `Owner.Name` the path through nested
+/// objects, of which each may be null.
+fn find<'a>(record: &HashMap<String, &'a RawValue>, column: &str) -> Result<&'a str, String> {
+    if let Some(raw) = record.get(column) {
+        return Ok(raw.get());
+    }
+    let lacks = || format!("a row lacks the column {column}");
+    let (parent, rest) = column.split_once('.').ok_or_else(lacks)?;
+    let raw = record.get(parent).ok_or_else(lacks)?.get();
+    if raw == "null" {
+        return Ok(raw);
+    }
+    let nested: HashMap<String, &'a RawValue> =
+        serde_json::from_str(raw).map_err(|error| format!("column {column}: {error}"))?;
+    find(&nested, rest)
+}
+
+/// Where a part of a text begins in it, bytes.
+fn place(text: &[u8], part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
 }
 
 /// The text of a JSON value: strings without quotes, everything else as it stands.
@@ -90,13 +118,45 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_promised_is_refused() {
+    fn what_is_not_as_promised_is_refused_with_its_place() {
         let refused = |body: &str| parse(body.as_bytes(), &columns(&["Id"])).unwrap_err();
-        assert!(
-            refused(r#"{"totalSize":1,"done":true,"records":[{"Name":"x"}]}"#)
-                .contains("lacks the column Id")
-        );
-        assert!(refused(r#"{"totalSize":1,"done":false,"records":[]}"#).contains("no next page"));
-        assert!(refused("<html>").contains("expected value"));
+        let lacking = refused(r#"{"totalSize":1,"done":true,"records":[{"Name":"x"}]}"#);
+        assert!(lacking.detail.contains("lacks the column Id"));
+        assert_eq!(lacking.offset, 46);
+        let broken = refused(r#"{"totalSize":1,"done":true,"records":[{"Id":"\ud800"}]}"#);
+        assert!(broken.detail.contains("column Id") && broken.offset == 44, "{broken:?}");
+        assert!(refused(r#"{"totalSize":1,"done":false,"records":[]}"#).detail.contains("no next page"));
+        assert!(refused("<html>").detail.contains("expected value"));
+        assert!(refused(r#"{"totalSize":1,"done":true,"records":[{"Id":"#).passing);
+    }
+
+    #[test]
+    fn parents_fields_are_found_and_a_value_of_an_unknown_kind_is_its_own_text() {
+        let body = r#"{"totalSize":2,"done":true,"records":[
+            {"Owner":{"attributes":{"type":"User"},"Manager":{"Name":"Ada"}},"Shape__c":{"a":[1]}},
+            {"Owner":null,"Shape__c":[true]}]}"#;
+        let page = parse(body.as_bytes(), &columns(&["Owner.Manager.Name", "Shape__c"])).unwrap();
+        let cells = |row: [Option<&str>; 2]| row.map(|cell| cell.map(str::to_owned)).to_vec();
+        assert_eq!(page.rows, [cells([Some("Ada"), Some(r#"{"a":[1]}"#)]), cells([None, Some("[true]")])]);
+    }
+
+    /// What no JSON number type holds, and what no release has named yet, comes through as it stands.
+    #[test]
+    fn numbers_are_text_whatever_their_size() {
+        for number in [
+            "123456789012345678.90",
+            "9007199254740993",
+            "99999999999999999999999999999999999999",
+            "0.1000000000000000055511151231257827",
+            "1e400",
+            "-1.7976931348623157E+309",
+            "0",
+            "-0.0",
+            "1.0E7",
+        ] {
+            let body = format!(r#"{{"totalSize":1,"done":true,"records":[{{"Id":{number}}}]}}"#);
+            let page = parse(body.as_bytes(), &columns(&["Id"])).unwrap();
+            assert_eq!(page.rows, [[Some(number.to_owned())]]);
+        }
     }
 }

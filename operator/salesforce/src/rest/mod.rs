@@ -8,3 +8,4 @@ mod split;
 pub use query::{RestPage, RestQuery};
 
 pub(crate) use cursor::query_path;
+pub(crate) use query::{parts, read_all};

@@ -2,10 +2,12 @@
 
 use super::cells::Row;
 use super::cursor::{Cursor, query_path};
-use super::split::{SplitQuery, split};
+use super::split::SplitQuery;
 use crate::client::Client;
 use crate::error::Result;
 use crate::soql::Select;
+use crate::transport::Flaw;
+use crate::wide::split;
 
 /// One page of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct RestPage {
     pub rows: Vec<Vec<Option<String>>>,
 }
 
-/// A query being read; made by [`Client::query`].
+/// A query being read; made by [`Client::query`] and [`Client::query_many`].
 #[derive(Debug)]
 pub struct RestQuery {
     client: Client,
@@ -36,6 +38,18 @@ enum State {
 impl RestQuery {
     pub(crate) fn new(client: Client, select: Select, all: bool) -> Self {
         Self { client, select, all, state: State::Unread }
+    }
+
+    /// A query whose first page another call brought.
+    pub(crate) fn brought(
+        client: Client,
+        select: Select,
+        all: bool,
+        body: &[u8],
+    ) -> std::result::Result<Self, Flaw> {
+        let mut cursor = Cursor::new(&client, &select, all);
+        cursor.bring(body)?;
+        Ok(Self { client, select, all, state: State::Whole(cursor) })
     }
 
     /// The columns, in the order of the cells.
@@ -59,8 +73,7 @@ impl RestQuery {
     }
 
     fn begin(&self) -> Result<State> {
-        let room = |select: &Select| query_path(self.client.base(), &select.to_soql(), self.all).len();
-        let parts = split(&self.select, room)?;
+        let parts = parts(&self.client, &self.select, self.all)?;
         Ok(match parts {
             None => State::Whole(Cursor::new(&self.client, &self.select, self.all)),
             Some(parts) => {
@@ -70,8 +83,20 @@ impl RestQuery {
     }
 }
 
+/// The selects into which a select that does not fit into one URI is split; `None` if it fits.
+pub(crate) fn parts(client: &Client, select: &Select, all: bool) -> Result<Option<Vec<Select>>> {
+    let length = |select: &Select| query_path(client.base(), &select.to_soql(), all).len();
+    split(select, |select| length(select) <= PATH_LIMIT, |part| length(part) + IDS_ROOM <= PATH_LIMIT)
+}
+
+/// The longest path and query that we send. The org's limit is 16,384 bytes for the URI, host included; the one
+/// for SOQL itself (100,000 characters) is never reached before it.
+const PATH_LIMIT: usize = 16_000;
+/// Room for a condition on 20 ids in a part's URI: each takes 27 bytes there.
+const IDS_ROOM: usize = 700;
+
 /// Reads all rows of a query that gives a few.
-pub(super) async fn read_all(client: &Client, select: &Select, all: bool) -> Result<Vec<Row>> {
+pub(crate) async fn read_all(client: &Client, select: &Select, all: bool) -> Result<Vec<Row>> {
     let mut cursor = Cursor::new(client, select, all);
     let mut rows = Vec::new();
     while let Some(page) = cursor.next_page(client).await? {

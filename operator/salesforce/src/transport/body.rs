@@ -7,7 +7,18 @@ use bytes::{Bytes, BytesMut};
 use super::window::Slot;
 
 /// The most that a body read whole may hold; describes of the widest objects stay below a tenth of it.
-const WHOLE_LIMIT: usize = 64 << 20;
+pub(super) const WHOLE_LIMIT: usize = 64 << 20;
+
+/// Why a body could not be read whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum WholeError {
+    /// It broke off or stalled.
+    #[error("{0}")]
+    Broken(String),
+    /// It is out of all proportion.
+    #[error("the body is larger than {} MiB", WHOLE_LIMIT >> 20)]
+    TooLarge,
+}
 
 /// A body being read. Its place in the window of calls in flight is free again when it is dropped.
 #[derive(Debug)]
@@ -32,11 +43,11 @@ impl Body {
     }
 
     /// The rest of the body, if it is not out of all proportion.
-    pub(super) async fn whole(mut self) -> Result<Bytes, String> {
+    pub(super) async fn whole(mut self) -> Result<Bytes, WholeError> {
         let mut whole = BytesMut::new();
-        while let Some(chunk) = self.chunk().await? {
+        while let Some(chunk) = self.chunk().await.map_err(WholeError::Broken)? {
             if whole.len() + chunk.len() > WHOLE_LIMIT {
-                return Err(format!("the body is larger than {} MiB", WHOLE_LIMIT >> 20));
+                return Err(WholeError::TooLarge);
             }
             whole.extend_from_slice(&chunk);
         }

@@ -1,31 +1,37 @@
 //! Calls: the budget asked, a place in the window taken, sent, counted, and tried again where that helps.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use ::http::{HeaderMap, HeaderValue, Method};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use orgkeep_core::budget::Observed;
-use orgkeep_core::problem::Symptom;
+use orgkeep_core::problem::{Reaction, Symptom, react};
 use secrecy::ExposeSecret;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
 use super::answer::symptom;
-use super::body::{Body, describe};
+use super::body::{Body, WHOLE_LIMIT, WholeError, describe};
 use super::counters::{CallCounts, Counters, Resource};
-use super::retry::{Next, Tries};
+use super::flaw::{Flaw, Whole, json};
+use super::retry::{Next, Tries, backoff};
 use super::tls::http_client;
 use super::window::{Slot, Window};
-use crate::auth::{self, Token, TokenAnswer, TokenKeeper};
+use crate::auth::{self, Rotation, Token, TokenAnswer, TokenKeeper, user_of};
 use crate::budget::{Booked, Governor};
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::options::ConnectOptions;
+use crate::options::{Auth, ConnectOptions};
 
-/// What is sent. Every call may be sent again: the only POSTs are those that sign in and those that make query
-/// jobs, and a job that was made and never heard of is harmless (its results go away by themselves).
+/// What is sent. Every call may be sent again: the only POSTs are those that sign in, those that pack several GETs,
+/// and those that make query jobs, and a job that was made and never heard of is harmless (its results go away by
+/// themselves).
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     /// Method.
@@ -40,6 +46,10 @@ pub(crate) struct Call {
     pub(crate) accept: &'static str,
     /// Goes before others that wait for a place.
     pub(crate) urgent: bool,
+    /// Further headers, such as `Range` or `If-Modified-Since`.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What it is about, for errors: the object, the page.
+    pub(crate) about: Option<String>,
 }
 
 impl Call {
@@ -52,18 +62,49 @@ impl Call {
             body: None,
             accept: "application/json",
             urgent: false,
+            headers: Vec::new(),
+            about: None,
         }
     }
 
-    /// Method and path for errors and logs; the query is left out, as it may hold data.
+    /// A POST of JSON for JSON.
+    pub(crate) fn post(resource: Resource, path: impl Into<String>, body: impl Serialize) -> Result<Self> {
+        let mut call = Self::get(resource, path);
+        call.method = Method::POST;
+        call.body = Some(Bytes::from(serde_json::to_vec(&body).map_err(|error| Error::WrongAnswer {
+            what: call.what(),
+            detail: format!("what is to be sent cannot be written: {error}"),
+        })?));
+        Ok(call)
+    }
+
+    /// Says what the call is about.
+    pub(crate) fn about(mut self, about: impl Into<String>) -> Self {
+        self.about = Some(about.into());
+        self
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Method and path for errors and logs, and what it is about; the query is left out, as it may hold data.
     pub(crate) fn what(&self) -> String {
-        format!("{} {}", self.method, self.path.split('?').next().unwrap_or_default())
+        let path = self.path.split('?').next().unwrap_or_default();
+        match &self.about {
+            Some(about) => format!("{} {path} ({about})", self.method),
+            None => format!("{} {path}", self.method),
+        }
     }
 }
 
-/// An answer that is no refusal.
+/// An answer that is no refusal: a success, or "not modified" to a call that asked for that.
 #[derive(Debug)]
 pub(crate) struct Reply {
+    /// Its status.
+    pub(crate) status: StatusCode,
     /// Its head.
     pub(crate) headers: HeaderMap,
     /// Its body, to be read.
@@ -76,6 +117,8 @@ pub(crate) struct Transport {
     options: ConnectOptions,
     http: reqwest::Client,
     tokens: TokenKeeper,
+    rotation: Rotation,
+    user: OnceLock<String>,
     window: Window,
     governor: Governor,
     counters: Counters,
@@ -88,6 +131,8 @@ impl Transport {
         Ok(Self {
             http: http_client(&options)?,
             tokens: TokenKeeper::default(),
+            rotation: Rotation::default(),
+            user: OnceLock::new(),
             window: Window::new(options.in_flight),
             governor: Governor::new(&options),
             counters: Counters::default(),
@@ -95,27 +140,54 @@ impl Transport {
         })
     }
 
-    /// Calls, and hands out the body unread.
-    pub(crate) async fn open(&self, call: &Call) -> Result<Reply> {
-        self.retrying(call, |token| Box::pin(self.attempt(call, token))).await
+    /// Calls, and hands out the body unread if its head passes the check; else it is asked for again where the
+    /// check's error says that this helps.
+    pub(crate) async fn open_checked(
+        &self,
+        call: &Call,
+        check: impl Fn(&Reply) -> Result<()> + Sync,
+    ) -> Result<Reply> {
+        let check = &check;
+        self.retrying(call, |token| {
+            Box::pin(async move {
+                let reply = self.attempt(call, token).await?;
+                check(&reply)?;
+                Ok(reply)
+            })
+        })
+        .await
     }
 
     /// Calls, and reads the body whole; a body that breaks off is read again.
     pub(crate) async fn fetch(&self, call: &Call) -> Result<Bytes> {
+        self.fetch_as(call, |whole| Ok(whole.body.clone())).await
+    }
+
+    /// Calls, reads the body whole and makes something of it; a body that breaks off, and one that is what a
+    /// restarting node or a proxy says instead of the answer, is read again.
+    pub(crate) async fn fetch_as<T: Send>(
+        &self,
+        call: &Call,
+        read: impl Fn(&Whole) -> std::result::Result<T, Flaw> + Sync,
+    ) -> Result<T> {
+        let read = &read;
         self.retrying(call, |token| {
             Box::pin(async move {
-                let reply = self.attempt(call, token).await?;
-                reply.body.whole().await.map_err(|detail| no_answer(call.what(), detail, false))
+                let Reply { status, headers, body } = self.attempt(call, token).await?;
+                let body = body.whole().await.map_err(|error| match error {
+                    WholeError::Broken(detail) => no_answer(call.what(), detail, false),
+                    WholeError::TooLarge => Error::TooLarge { what: call.what(), limit: WHOLE_LIMIT as u64 },
+                })?;
+                let whole = Whole { status, headers, body };
+                read(&whole).map_err(|flaw| flaw.judged(&whole.headers, &whole.body).of(call.what()))
             })
         })
         .await
     }
 
     /// Calls, and reads the body as JSON.
-    pub(crate) async fn fetch_json<T: DeserializeOwned>(&self, call: &Call) -> Result<T> {
-        let body = self.fetch(call).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| Error::WrongAnswer { what: call.what(), detail: error.to_string() })
+    pub(crate) async fn fetch_json<T: DeserializeOwned + Send>(&self, call: &Call) -> Result<T> {
+        self.fetch_as(call, |whole| json(&whole.body)).await
     }
 
     /// Takes note of an allowance that the body of a call begun at `at` told.
@@ -128,9 +200,29 @@ impl Transport {
         self.governor.reckon_with_lives(lives);
     }
 
+    /// The id of the user as whom we are signed in, where the org tells it.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.get().map(String::as_str)
+    }
+
+    /// Whether the refresh token of the options was replaced by another.
+    pub(crate) fn refresh_token_rotated(&self) -> bool {
+        self.rotation.current().is_some()
+    }
+
     /// The time now.
     pub(crate) fn now(&self) -> Timestamp {
         self.options.clock.now()
+    }
+
+    /// What a part of a composite shows that was refused.
+    pub(crate) fn symptom_of_part(&self, status: u16, body: &[u8]) -> Symptom {
+        symptom(status, &HeaderMap::new(), body, false, self.options.clock.now())
+    }
+
+    /// How long to wait after so many failures of something that is made of calls.
+    pub(crate) fn pause(&self, failed: u32) -> Duration {
+        backoff(&self.options.retry, failed).mul_f64(rand::random())
     }
 
     /// What the org told last of its allowance, when, and our calls so far.
@@ -191,6 +283,9 @@ impl Transport {
             .request(call.method.clone(), join(&token.instance_url, &call.path)?)
             .header(AUTHORIZATION, bearer(&token)?)
             .header(ACCEPT, call.accept);
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
@@ -200,15 +295,28 @@ impl Transport {
         let response = sent?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = Body::new(response, self.options.timeouts.idle, Some(slot));
-        if status.is_success() {
-            return Ok(Reply { headers, body });
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            return Ok(Reply { status, headers, body });
         }
         Err(self.refusal(call.what(), status.as_u16(), &headers, body, false).await)
     }
 
     /// The token, or a new one if the one of `refused` generation is still kept.
     async fn token(&self, refused: Option<u64>) -> Result<Token> {
-        self.tokens.get(refused, || self.sign_in()).await
+        let renewing = refused.is_some();
+        self.tokens
+            .get(refused, || async move {
+                self.sign_in().await.map_err(|error| match error {
+                    // The same credentials were good before.
+                    Error::Refused { symptom, .. }
+                        if renewing && matches!(react(&symptom), Reaction::EndRun(_)) =>
+                    {
+                        Error::AccessRevoked { symptom }
+                    }
+                    error => error,
+                })
+            })
+            .await
     }
 
     /// Signs in. Takes no place in the window, so that it never waits behind the calls that wait for it.
@@ -232,7 +340,9 @@ impl Transport {
     async fn sign_in_once(&self) -> Result<TokenAnswer> {
         let what = || "POST /services/oauth2/token".to_owned();
         // Minted anew for each try: a claim is good for two minutes only.
-        let form = auth::form(&self.options.auth, self.options.environment, self.options.clock.now())?;
+        let rotated = self.rotation.current();
+        let now = self.options.clock.now();
+        let form = auth::form(&self.options.auth, rotated.as_ref(), self.options.environment, now)?;
         let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.expose_secret())).collect();
         let url = join(&self.options.login_url, "/services/oauth2/token")?;
         let request = self.http.post(url).header(ACCEPT, "application/json").form(&form);
@@ -242,9 +352,17 @@ impl Transport {
         if !status.is_success() {
             return Err(self.refusal(what(), status.as_u16(), &headers, body, true).await);
         }
-        let body = body.whole().await.map_err(|detail| no_answer(what(), detail, true))?;
+        let body = body.whole().await.map_err(|error| no_answer(what(), error.to_string(), true))?;
         let answer = TokenAnswer::parse(&body)?;
+        if let Auth::RefreshToken { refresh_token, .. } = &self.options.auth {
+            let sent = rotated.as_ref().unwrap_or(refresh_token);
+            let sink = self.options.refresh_token_sink.as_ref();
+            self.rotation.take(sent, answer.refresh_token.as_ref(), sink).await?;
+        }
         check_url(&answer.instance_url, self.options.allow_http, "the token's instance_url")?;
+        if let Some(user) = answer.id.as_deref().and_then(user_of) {
+            let _ = self.user.set(user.to_owned());
+        }
         Ok(answer)
     }
 

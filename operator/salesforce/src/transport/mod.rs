@@ -3,12 +3,14 @@
 mod answer;
 mod body;
 mod counters;
+mod flaw;
 mod http;
 mod retry;
 mod tls;
 mod window;
 
-pub use counters::{CallCounts, CallStats, Resource};
+pub use counters::{CallCounts, CallStats, LATENCY_BOUNDS_MS, Resource};
 
 pub(crate) use body::Body;
-pub(crate) use http::{Call, Transport, path_of};
+pub(crate) use flaw::{Flaw, is_html, json};
+pub(crate) use http::{Call, Reply, Transport, path_of};

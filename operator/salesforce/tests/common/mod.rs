@@ -2,8 +2,8 @@
 //!
 //! It shares nothing with the client but what the API's documentation promises.
 
-// The lint's exception for tests does not reach what tests share.
-#![allow(clippy::unwrap_used)]
+// The lint's exception for tests does not reach what tests share; each test file uses its part.
+#![allow(clippy::unwrap_used, dead_code)]
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use orgkeep_salesforce::{Auth, Client, ConnectOptions, Environment, RetryPolicy};
 
 pub(crate) type Answer = Response<Body>;
@@ -26,6 +26,7 @@ pub(crate) struct Seen {
     pub path: String,
     pub query: String,
     pub authorization: String,
+    pub headers: HeaderMap,
     pub body: String,
     /// How many requests to this path came before.
     pub nth: usize,
@@ -73,6 +74,11 @@ impl Org {
         self.shared.routes.lock().unwrap().insert(path.to_owned(), Arc::new(handler));
     }
 
+    /// For handlers that add handlers.
+    pub(crate) fn shared_routes(&self) -> Routes {
+        Routes(self.shared.routes.clone())
+    }
+
     /// Requests to a path so far.
     pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().iter().filter(|seen| seen.path == path).cloned().collect()
@@ -102,6 +108,17 @@ impl Org {
     }
 }
 
+/// The table of answers.
+#[derive(Clone)]
+pub(crate) struct Routes(Arc<Mutex<HashMap<String, Handler>>>);
+
+impl Routes {
+    /// Answers a path.
+    pub(crate) fn on(&self, path: &str, handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
+        self.0.lock().unwrap().insert(path.to_owned(), Arc::new(handler));
+    }
+}
+
 async fn serve(State(shared): State<Shared>, request: Request) -> Answer {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
@@ -117,6 +134,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Answer {
                 .map(|value| value.to_str().unwrap().to_owned())
                 .unwrap_or_default(),
             body: String::from_utf8(body.to_vec()).unwrap(),
+            headers: head.headers.clone(),
             nth: all.iter().filter(|other| other.path == path).count(),
             path: path.clone(),
         };
@@ -150,9 +168,16 @@ pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body
     answer.body(body.into()).unwrap()
 }
 
+/// A parameter of a query string, decoded.
+pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
 /// A body that breaks off after the given bytes.
-pub(crate) fn cut(head: &'static [u8]) -> Body {
-    let pieces = [Ok(Bytes::from_static(head)), Err(std::io::Error::other("cut on purpose"))];
+pub(crate) fn cut(head: impl Into<Bytes>) -> Body {
+    let pieces = [Ok(head.into()), Err(std::io::Error::other("cut on purpose"))];
     Body::from_stream(futures::StreamExt::then(futures::stream::iter(pieces), |piece| async {
         // Lets the piece before reach the client first.
         tokio::time::sleep(Duration::from_millis(20)).await;
