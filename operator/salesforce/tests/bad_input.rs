@@ -70,10 +70,12 @@ async fn a_web_page_and_a_cut_are_asked_for_again() {
     let text = r#"{"totalSize":5,"done":false,"records":[{"Id":"3"},{"Id":"4"}],
         "nextRecordsUrl":"/services/data/v64.0/queryAll/01g5g00000AAAAAAA4-4"}"#;
     let packed = gzip(text.as_bytes());
-    let bad: [fn(&[u8]) -> Answer; 5] = [
+    let bad: [fn(&[u8]) -> Answer; 7] = [
         |_| answer(200, &[("content-type", "text/html")], "<html>maintenance</html>"),
         |_| answer(200, &[], "  <!DOCTYPE html>"),
         |_| answer(200, &[], r#"{"totalSize":5,"done":false,"records":[{"Id":"3"#),
+        |_| answer(200, &[], r#"{"totalSize":5,"done":false,"rec~~ds":[{"Id":"3"},{"I]}"#),
+        |_| page(&["3", "3"], 5, Some(THIRD)),
         |packed| answer(200, &[("content-encoding", "gzip")], packed[..packed.len() / 2].to_vec()),
         |_| answer(200, &[], ""),
     ];

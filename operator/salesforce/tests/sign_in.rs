@@ -220,13 +220,29 @@ async fn access_that_was_revoked_is_told_from_credentials_that_never_worked() {
     let asked = org.seen(TOKEN).len();
     client.describe("Account").await.unwrap_err();
     assert_eq!(org.seen(TOKEN).len(), asked);
-    for code in ["invalid_grant", "invalid_client_id", "inactive_user", "inactive_org", "unauthorized_client"]
-    {
+    for code in ["invalid_grant", "invalid_client_id", "inactive_user", "unauthorized_client"] {
         org.on(TOKEN, refuse(code));
         let error = Client::connect(org.options()).await.unwrap_err();
         assert!(matches!(&error, Error::Refused { .. }), "{error}");
         assert_eq!((error.code(), error.reason()), (code, Reason::AuthenticationFailed));
     }
+}
+
+#[tokio::test]
+async fn a_web_page_at_the_token_endpoint_is_asked_again() {
+    let org = Org::start().await;
+    let address = org.address;
+    org.on(TOKEN, move |seen| match seen.nth {
+        0 => common::answer(200, &[("content-type", "text/html")], "<html>maintenance</html>"),
+        1 => json(200, r#"{"access_token":"00D"#),
+        _ => common::token(address, "token-0"),
+    });
+    org.connect().await;
+    assert_eq!(org.seen(TOKEN).len(), 3);
+    org.on(TOKEN, |_| json(200, r#"{"token_type":"Bearer"}"#));
+    let error = Client::connect(org.options()).await.unwrap_err();
+    assert!(error.to_string().contains("POST /services/oauth2/token: the answer"), "{error}");
+    assert_eq!(org.seen(TOKEN).len(), 4);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::error::{Error, Result};
+use crate::transport::Flaw;
 
 /// A token with where to use it.
 #[allow(clippy::struct_field_names)] // OAuth's names
@@ -35,16 +36,11 @@ pub(crate) struct TokenAnswer {
 }
 
 impl TokenAnswer {
-    /// Reads the answer's body; the error says nothing of its content.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self> {
-        serde_json::from_slice(body).map_err(|error| Error::WrongAnswer {
-            what: "POST /services/oauth2/token".to_owned(),
-            detail: format!(
-                "not a token answer with access_token and instance_url ({:?} at line {}, column {})",
-                error.classify(),
-                error.line(),
-                error.column()
-            ),
+    /// Reads the answer's body; the flaw says nothing of its content.
+    pub(crate) fn parse(body: &[u8]) -> std::result::Result<Self, Flaw> {
+        serde_json::from_slice(body).map_err(|error| Flaw {
+            detail: format!("not a token answer with access_token and instance_url ({:?})", error.classify()),
+            ..Flaw::of_json(body, &error)
         })
     }
 }
@@ -173,7 +169,11 @@ mod tests {
 
     #[test]
     fn a_strange_answer_is_named_without_its_content() {
-        let error = TokenAnswer::parse(br#"{"access_token":"s3cret"}"#).err().unwrap();
-        assert!(!error.to_string().contains("s3cret"), "{error}");
+        for body in
+            [r#"{"access_token":"s3cret"}"#, r#"{"access_token":["s3cret"]}"#, r#"{"access_token":"s3cret"#]
+        {
+            let flaw = TokenAnswer::parse(body.as_bytes()).err().unwrap();
+            assert!(!flaw.detail.contains("s3cret"), "{flaw:?}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::check::{PageCheck, PagesSeen};
 use super::job::QueryJob;
 use crate::client::encode;
 use crate::error::{Error, Result};
-use crate::transport::{Body, Call, Reply, Resource, is_html, path_of};
+use crate::transport::{Body, Call, Flaw, Reply, Resource, is_html, path_of};
 
 /// One page of a job's results. Every page begins with the CSV header line.
 pub struct BulkPage {
@@ -95,15 +95,17 @@ impl QueryJob {
                 .about(format!("{}, page {page}", self.object()));
         call.accept = "text/csv";
         call.urgent = urgent;
-        let not_html = |reply: &Reply| {
-            if !is_html(&reply.headers, &[]) {
-                return Ok(());
-            }
-            let detail = "it is an HTML page, not CSV".to_owned();
-            Err(Error::BodyUnreadable { what: call.what(), offset: 0, detail, passing: true })
+        // What a node or a proxy says instead of the page, and a head that is spoilt, may be gone at another try.
+        let check = |reply: &Reply| {
+            let flaw = match rows_announced(&reply.headers) {
+                _ if is_html(&reply.headers, &[]) => Flaw::passing(0, "it is an HTML page, not CSV"),
+                Ok(_) => return Ok(()),
+                Err(flaw) => flaw,
+            };
+            Err(flaw.of(call.what()))
         };
-        let reply = self.client.transport().open_checked(&call, not_html).await?;
-        let rows_announced = rows_announced(&reply.headers, &call)?;
+        let reply = self.client.transport().open_checked(&call, check).await?;
+        let rows_announced = rows_announced(&reply.headers).map_err(|flaw| flaw.of(call.what()))?;
         let next = next_locator(&reply.headers);
         if let Some(next) = &next {
             self.check_new(next, locator)?;
@@ -203,14 +205,11 @@ fn pieces(body: Body, reading: Reading) -> BoxStream<'static, Result<Bytes>> {
     .boxed()
 }
 
-/// `Sforce-NumberOfRecords`; one that is no number is an error, as the proof of completeness rests on it.
-fn rows_announced(headers: &HeaderMap, call: &Call) -> Result<Option<u64>> {
+/// `Sforce-NumberOfRecords`; one that is no number is a flaw, as the proof of completeness rests on it.
+fn rows_announced(headers: &HeaderMap) -> std::result::Result<Option<u64>, Flaw> {
     let Some(value) = headers.get("sforce-numberofrecords") else { return Ok(None) };
     let count = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    count.map(Some).ok_or_else(|| Error::WrongAnswer {
-        what: call.what(),
-        detail: format!("Sforce-NumberOfRecords is {value:?}"),
-    })
+    count.map(Some).ok_or_else(|| Flaw::passing(0, format!("Sforce-NumberOfRecords is {value:?}")))
 }
 
 /// `Sforce-Locator`; the last page says the word `null`.

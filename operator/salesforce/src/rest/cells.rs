@@ -2,7 +2,7 @@
 //!
 //! Numbers are never parsed: a decimal of 18 digits would not survive a float.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -38,7 +38,18 @@ pub(super) fn parse(text: &[u8], columns: &[String]) -> Result<Page, Flaw> {
     if !body.done && body.next_records_url.is_none() {
         return Err(Flaw::new(text.len(), "it is not done and names no next page"));
     }
-    let rows = body.records.iter().map(|record| row(text, record, columns)).collect::<Result<_, _>>()?;
+    let rows = body.records.iter().map(|record| row(text, record, columns)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(id) = columns.iter().position(|column| column == "Id") {
+        let mut ids = HashSet::with_capacity(rows.len());
+        for (record, row) in body.records.iter().zip(&rows) {
+            if let Some(Some(id)) = row.get(id)
+                && !ids.insert(id)
+            {
+                let at = record.get("Id").map_or(0, |raw| place(text, raw.get()));
+                return Err(Flaw::passing(at, format!("the row {id} stands in it twice")));
+            }
+        }
+    }
     Ok(Page { total_size: body.total_size, next: if body.done { None } else { body.next_records_url }, rows })
 }
 
@@ -126,6 +137,11 @@ mod tests {
         let broken = refused(r#"{"totalSize":1,"done":true,"records":[{"Id":"\ud800"}]}"#);
         assert!(broken.detail.contains("column Id") && broken.offset == 44, "{broken:?}");
         assert!(refused(r#"{"totalSize":1,"done":false,"records":[]}"#).detail.contains("no next page"));
+        let twice = refused(r#"{"totalSize":2,"done":true,"records":[{"Id":"1"},{"Id":"1"}]}"#);
+        assert!(
+            twice.passing && twice.offset == 55 && twice.detail.contains("row 1 stands in it twice"),
+            "{twice:?}"
+        );
         assert!(refused("<html>").detail.contains("expected value"));
         assert!(refused(r#"{"totalSize":1,"done":true,"records":[{"Id":"#).passing);
     }

@@ -34,10 +34,17 @@ impl Flaw {
         Self { offset: offset as u64, detail: detail.into(), passing: false }
     }
 
-    /// What serde says of a body, with its place in bytes.
+    /// A flaw that another try may find gone.
+    pub(crate) fn passing(offset: usize, detail: impl Into<String>) -> Self {
+        Self { passing: true, ..Self::new(offset, detail) }
+    }
+
+    /// What serde says of a body, with its place in bytes. What is no JSON at all was spoilt on its way; JSON of
+    /// another shape was meant so.
     pub(crate) fn of_json(body: &[u8], error: &serde_json::Error) -> Self {
         let offset = offset(body, error.line(), error.column());
-        Self { offset: offset as u64, detail: error.to_string(), passing: error.is_eof() }
+        let passing = error.is_eof() || error.is_syntax();
+        Self { offset: offset as u64, detail: error.to_string(), passing }
     }
 
     /// The same with a look at what the body is: HTML is never an answer of the API's.
@@ -98,7 +105,7 @@ mod tests {
         assert!(flaw("[1, 2").passing && flaw("").passing);
         assert!(flaw("\n <html>busy").passing);
         assert!(flaw("<html>busy").detail.contains("HTML page of 10 bytes"));
-        assert!(!flaw("[1, x]").passing && !flaw(r#"{"a":1}"#).passing);
+        assert!(flaw("[1, x]").passing && !flaw(r#"{"a":1}"#).passing && !flaw("[1, 300]").passing);
         let mut headers = HeaderMap::new();
         headers.insert("content-type", "Text/HTML; charset=utf-8".parse().unwrap());
         assert!(is_html(&headers, b"busy"));

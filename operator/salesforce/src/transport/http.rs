@@ -353,7 +353,7 @@ impl Transport {
             return Err(self.refusal(what(), status.as_u16(), &headers, body, true).await);
         }
         let body = body.whole().await.map_err(|error| no_answer(what(), error.to_string(), true))?;
-        let answer = TokenAnswer::parse(&body)?;
+        let answer = TokenAnswer::parse(&body).map_err(|flaw| flaw.judged(&headers, &body).of(what()))?;
         if let Auth::RefreshToken { refresh_token, .. } = &self.options.auth {
             let sent = rotated.as_ref().unwrap_or(refresh_token);
             let sink = self.options.refresh_token_sink.as_ref();
