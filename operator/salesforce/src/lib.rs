@@ -85,6 +85,6 @@ pub use many::CountAsk;
 pub use options::{Auth, Clock, ConnectOptions, Environment, RetryPolicy, Timeouts};
 pub use permissions::Permissions;
 pub use rest::{RestPage, RestQuery};
-pub use soql::{Select, literal};
+pub use soql::{Select, is_in, literal};
 pub use transport::{CallCounts, CallStats, LATENCY_BOUNDS_MS, Resource};
 pub use versions::{NEWEST_TESTED, OLDEST_TESTED, Version};

@@ -119,9 +119,44 @@ pub fn literal(text: &str) -> String {
     quoted
 }
 
+/// A condition that a field has one of some texts, such as ids.
+pub fn is_in<T: AsRef<str>>(field: &str, texts: &[T]) -> String {
+    let list: Vec<String> = texts.iter().map(|text| literal(text.as_ref())).collect();
+    format!("{field} IN ({})", list.join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// Reads a literal at the beginning of a text as SOQL's grammar says, and gives what follows it.
+    fn unquoted(text: &str) -> Option<(String, &str)> {
+        let mut characters = text.strip_prefix('\'')?.chars();
+        let mut value = String::new();
+        loop {
+            value.push(match characters.next()? {
+                '\'' => return Some((value, characters.as_str())),
+                '\\' => match characters.next()? {
+                    'n' => '\n',
+                    'r' => '\r',
+                    't' => '\t',
+                    other @ ('\\' | '\'') => other,
+                    _ => return None,
+                },
+                '\n' | '\r' => return None,
+                other => other,
+            });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_literal_holds_its_text_and_nothing_gets_out_of_it(text in "(?s).{0,40}", more in "[' a-z\\\\]{0,9}") {
+            let written = format!("{}{more}", literal(&text));
+            prop_assert_eq!(unquoted(&written), Some((text, more.as_str())));
+        }
+    }
 
     #[test]
     fn selects() {
@@ -140,5 +175,6 @@ mod tests {
         assert_eq!(literal(r"a\' OR Name != '"), r"'a\\\' OR Name != \''");
         assert_eq!(literal("a\nb\tc\r"), r"'a\nb\tc\r'");
         assert_eq!(literal("Zoë %_"), "'Zoë %_'");
+        assert_eq!(is_in("Id", &["a", "b'"]), r"Id IN ('a','b\'')");
     }
 }

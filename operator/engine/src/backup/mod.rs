@@ -278,7 +278,7 @@ async fn plan_of(task: &BackupTask, parallelism: u32, work: &Work) -> Result<Pla
     let made = tokio::select! {
         biased;
         () = work.context.cancel.cancelled() => return Err(Ending::stopped()),
-        made = select::make(&work.client, &task.scope, parallelism, task.calls_in_flight) => made?,
+        made = select::make(&work.client, &task.scope, parallelism) => made?,
     };
     tracing::info!(objects = made.objects.len(), rows = made.estimate(), "planned");
     Ok(work.run.put_plan(&made).await?)

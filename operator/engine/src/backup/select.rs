@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use orgkeep_api::salesforce_backup::Scope;
 use orgkeep_core::problem::Reaction;
@@ -10,7 +9,7 @@ use orgkeep_core::reason::Reason;
 use orgkeep_core::run::Failure;
 use orgkeep_core::schema::ObjectSchema;
 use orgkeep_core::scope::{ScopeRule, select};
-use orgkeep_salesforce::{Client, Error};
+use orgkeep_salesforce::{Client, DescribeCache, Error};
 
 use super::failure;
 use super::plan::{self, Plan};
@@ -20,12 +19,7 @@ use crate::ending::Ending;
 const CHATTER: &[&str] = &["FeedItem", "FeedComment", "FeedAttachment", "FeedRevision", "*Feed"];
 
 /// Makes the plan of a run.
-pub(crate) async fn make(
-    client: &Client,
-    scope: &Scope,
-    parallelism: u32,
-    in_flight: u32,
-) -> Result<Plan, Ending> {
+pub(crate) async fn make(client: &Client, scope: &Scope, parallelism: u32) -> Result<Plan, Ending> {
     let read_from = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
     let offered = client.describe_global().await?;
     let mut exclude = scope.objects.exclude.clone();
@@ -36,28 +30,19 @@ pub(crate) async fn make(
     let mut failures: Vec<Failure> = chosen.unknown.iter().map(|name| unknown(name)).collect();
     failures.extend(chosen.unreadable.iter().map(|name| unreadable(name)));
     let mut schemas = Vec::new();
-    let mut described = futures::stream::iter(chosen.selected)
-        .map(|name| describe(client, name))
-        .buffered(in_flight.max(1) as usize);
-    while let Some(schema) = described.try_next().await? {
+    // A run must see every field that the user may see now: nothing is kept from before.
+    let described = client.describe_many(&chosen.selected, &mut DescribeCache::default()).await?;
+    for (name, schema) in chosen.selected.iter().zip(described) {
         match schema {
             Ok(schema) if schema.columns().any(|column| column.name == "Id") => schemas.push(schema),
             Ok(_) => {} // without ids there are no rows of its own
-            Err(failed) => failures.push(failed),
+            Err(error) if ends_the_run(&error) => return Err(error.into()),
+            Err(error) => failures.push(failure(name, &error)),
         }
     }
     let estimates = estimates(client, &schemas).await?;
     let objects = plan::deal(schemas, &estimates, parallelism);
     Ok(Plan { read_from, objects, failures })
-}
-
-/// The schema, or the failure that concerns this object only.
-async fn describe(client: &Client, name: String) -> Result<Result<ObjectSchema, Failure>, Ending> {
-    match client.describe(&name).await {
-        Ok(schema) => Ok(Ok(schema)),
-        Err(error) if ends_the_run(&error) => Err(error.into()),
-        Err(error) => Ok(Err(failure(&name, &error))),
-    }
 }
 
 /// Rows as the org estimates them; an org that does not tell makes every object's estimate 0.

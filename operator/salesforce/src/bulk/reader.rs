@@ -1,8 +1,9 @@
 //! A job's pages in their order, fetched in parallel under a bound of memory.
 //!
 //! Pages are found by the chain (each page's head names the next, so the next begins while the body still comes) or
-//! by the list that the job gives from API version 58.0 on (five pages a call). Either way each page's head must name
-//! the page that follows, the row counts of all heads must come, and together make what the job says it read.
+//! by the list that the job gives from API version 58.0 on (five pages a call). Either way the rows that each head
+//! announces must come, the last page must say that it is, and the rows together must be what the job says it read. By
+//! the chain each page must be the one that the page before named; the list may name the same page otherwise.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -99,6 +100,8 @@ pub struct BulkReader {
     /// The page that must come next; `None` after the last.
     #[allow(clippy::option_option)] // the first page has no locator
     follows: Option<Option<String>>,
+    /// Whether the pages are those of the list.
+    listed: bool,
     memory: Memory,
     front: watch::Sender<u64>,
     tasks: JoinSet<()>,
@@ -156,6 +159,7 @@ impl QueryJob {
             job: self.clone(),
             expected: rows_expected.filter(|_| options.from.is_none()),
             follows: Some(options.from.clone()),
+            listed: matches!(finding, Finding::List { .. }),
             memory: Memory::new(options.memory),
             front: watch::Sender::new(0),
             tasks: JoinSet::new(),
@@ -286,6 +290,7 @@ impl BulkReader {
             Err(error) if from.is_none() && error.reaction() == Reaction::GiveUpObject => {
                 tracing::info!(%error, "no list of result pages; the chain is followed");
                 self.finding = Finding::Next(None);
+                self.listed = false;
             }
             Err(error) => return Err(error),
         }
@@ -295,12 +300,11 @@ impl BulkReader {
     fn begin(&mut self, locator: Option<String>) {
         let (head, head_comes) = oneshot::channel();
         let (sender, items) = mpsc::unbounded_channel();
-        let listed = matches!(self.finding, Finding::List { .. });
         let task = PageTask {
             job: self.job.clone(),
             number: self.begun,
             locator: locator.clone(),
-            max_records: self.options.max_records.filter(|_| !listed),
+            max_records: self.options.max_records.filter(|_| !self.listed),
             memory: self.memory.clone(),
             front: self.front.subscribe(),
             head: Some(head),
@@ -318,7 +322,7 @@ impl BulkReader {
             rows: None,
         });
         self.begun += 1;
-        if !listed {
+        if !self.listed {
             self.finding = Finding::ByHead(head_comes);
         }
     }
@@ -331,7 +335,7 @@ impl BulkReader {
         }) else {
             return Err(self.wrong("a page's task ended without its page".to_owned()));
         };
-        if self.follows.as_ref() != Some(&page.locator) {
+        if !self.listed && self.follows.as_ref() != Some(&page.locator) {
             let named = self.follows.clone().flatten();
             let detail =
                 format!("the page before it names {} as the next", named.as_deref().unwrap_or("none"));

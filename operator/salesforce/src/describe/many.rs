@@ -93,18 +93,17 @@ async fn stretch(client: &Client, objects: Vec<(String, Option<Kept>)>) -> Resul
             Err(error) => return Err(error),
         }
     };
-    let mut described = Vec::with_capacity(objects.len());
-    for ((name, kept), part) in objects.iter().zip(parts) {
-        described.push(match part {
+    let described = objects.iter().zip(parts).map(|((name, kept), part)| async move {
+        match part {
             Some(part) => match part.and_then(|part| read(&part, name)) {
                 // What cannot be read here may be readable by itself.
                 Err(Error::BodyUnreadable { .. }) => single(client, name, kept.as_ref()).await,
                 described => described,
             },
             None => single(client, name, kept.as_ref()).await,
-        });
-    }
-    Ok(described)
+        }
+    });
+    Ok(futures::stream::iter(described).buffered(AT_ONCE).collect().await)
 }
 
 fn path(client: &Client, object: &str) -> String {

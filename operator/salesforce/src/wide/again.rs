@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Join, Row};
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::soql::{Select, literal};
+use crate::soql::{Select, is_in};
 
 /// How often a row that changed between its parts is read again.
 const READ_AGAIN: usize = 5;
@@ -57,8 +57,7 @@ async fn by_id(
     all: bool,
     ids: &[String],
 ) -> Result<HashMap<String, Vec<Option<Row>>>> {
-    let list: Vec<String> = ids.iter().map(|id| literal(id)).collect();
-    let condition = format!("Id IN ({})", list.join(","));
+    let condition = is_in("Id", ids);
     let mut read: HashMap<String, Vec<Option<Row>>> = HashMap::new();
     for (part, select) in parts.iter().enumerate() {
         for row in crate::rest::read_all(client, &select.clone().filter(condition.clone()), all).await? {
