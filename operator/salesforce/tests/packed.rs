@@ -8,8 +8,9 @@ mod common;
 use common::{Answer, Org, Seen, answer, json, refusal};
 use orgkeep_core::problem::Reaction;
 use orgkeep_core::reason::Reason;
-use orgkeep_salesforce::{CountAsk, DescribeCache, Error, Resource, Select};
+use orgkeep_salesforce::{BlobSource, CountAsk, DescribeCache, Error, ReadOptions, Resource, Select};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 const COMPOSITE: &str = "/services/data/v64.0/composite";
 const QUERY: &str = "/services/data/v64.0/query";
@@ -230,4 +231,42 @@ async fn a_refused_token_ends_a_packed_call_as_a_whole() {
     org.on(COMPOSITE, |_| refusal(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."));
     let error = org.connect().await.count_many(&asks(&["A"])).await.unwrap_err();
     assert_eq!(error.reason(), Reason::AllowanceReached);
+}
+
+/// Whatever the client does can be done by a task of a runtime with several threads.
+#[tokio::test]
+async fn everything_can_be_sent_to_a_thread() {
+    let org = Org::start().await;
+    let client = org.connect().await;
+    let task = tokio::spawn(async move {
+        let names = vec!["A".to_owned()];
+        let select = Select::new("A", &["Id"]);
+        let cancel = CancellationToken::new();
+        let mut blob = client.blob(BlobSource::new("A", "x", "Body"));
+        let job = client.resume_query_job("750x", "A", "64.0");
+        let mut reader = job.read(ReadOptions::default(), None);
+        let mut failed = 0;
+        failed += usize::from(
+            client.describe_many(&names, &mut DescribeCache::default()).await.unwrap()[0].is_err(),
+        );
+        failed += usize::from(
+            client
+                .query_many(&[(select.clone(), true)])
+                .await
+                .unwrap()
+                .remove(0)
+                .unwrap()
+                .next_page()
+                .await
+                .is_err(),
+        );
+        failed += usize::from(client.count_many(&asks(&["A"])).await.unwrap()[0].is_err());
+        failed += usize::from(client.open_query(&select, true, &cancel, None).await.is_err());
+        failed += usize::from(client.create_wide_job(&select, true, None).await.is_err());
+        failed += usize::from(blob.next_chunk().await.is_err());
+        failed += usize::from(reader.next().await.is_ok_and(|event| event.is_some()));
+        failed += usize::from(reader.next().await.is_err());
+        failed
+    });
+    assert_eq!(task.await.unwrap(), 8);
 }

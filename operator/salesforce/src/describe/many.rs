@@ -1,6 +1,7 @@
 //! Many describes in few calls.
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use http::{HeaderValue, StatusCode, header};
 use orgkeep_core::problem::Reaction;
 use orgkeep_core::schema::ObjectSchema;
@@ -31,15 +32,14 @@ pub(crate) async fn describe_many(
     cache: &mut DescribeCache,
 ) -> Result<Vec<Result<ObjectSchema>>> {
     cache.belongs_to(&whose(client));
-    let stretches: Vec<Vec<(String, Option<Kept>)>> = objects
-        .chunks(AT_ONCE)
-        .map(|some| some.iter().map(|name| (name.clone(), cache.get(name).cloned())).collect())
-        .collect();
-    let described: Vec<Vec<Result<Described>>> = futures::stream::iter(stretches)
-        .map(|some| stretch(client, some))
-        .buffered(COMPOSITES_AT_ONCE)
-        .try_collect()
-        .await?;
+    // Boxed one by one: the compiler cannot see of a stream's closure that its futures may be sent to a thread.
+    let mut stretches: Vec<BoxFuture<'_, Result<Vec<Result<Described>>>>> = Vec::new();
+    for some in objects.chunks(AT_ONCE) {
+        let some = some.iter().map(|name| (name.clone(), cache.get(name).cloned())).collect();
+        stretches.push(stretch(client, some).boxed());
+    }
+    let described: Vec<Vec<Result<Described>>> =
+        futures::stream::iter(stretches).buffered(COMPOSITES_AT_ONCE).try_collect().await?;
     let mut answers = Vec::with_capacity(objects.len());
     for (object, described) in objects.iter().zip(described.into_iter().flatten()) {
         answers.push(described.and_then(|described| settle(object, described, cache)));
@@ -93,17 +93,28 @@ async fn stretch(client: &Client, objects: Vec<(String, Option<Kept>)>) -> Resul
             Err(error) => return Err(error),
         }
     };
-    let described = objects.iter().zip(parts).map(|((name, kept), part)| async move {
-        match part {
-            Some(part) => match part.and_then(|part| read(&part, name)) {
-                // What cannot be read here may be readable by itself.
-                Err(Error::BodyUnreadable { .. }) => single(client, name, kept.as_ref()).await,
-                described => described,
-            },
-            None => single(client, name, kept.as_ref()).await,
-        }
-    });
+    let mut described: Vec<BoxFuture<'_, Result<Described>>> = Vec::with_capacity(objects.len());
+    for ((name, kept), part) in objects.into_iter().zip(parts) {
+        described.push(one(client, name, kept, part).boxed());
+    }
     Ok(futures::stream::iter(described).buffered(AT_ONCE).collect().await)
+}
+
+/// What a part says of an object, or a call of its own if there is none.
+async fn one(
+    client: &Client,
+    name: String,
+    kept: Option<Kept>,
+    part: Option<Result<Part>>,
+) -> Result<Described> {
+    match part {
+        Some(part) => match part.and_then(|part| read(&part, &name)) {
+            // What cannot be read here may be readable by itself.
+            Err(Error::BodyUnreadable { .. }) => single(client, &name, kept.as_ref()).await,
+            described => described,
+        },
+        None => single(client, &name, kept.as_ref()).await,
+    }
 }
 
 fn path(client: &Client, object: &str) -> String {
