@@ -310,3 +310,47 @@ async fn pages_show_the_org_and_change_it() {
     let counts = served.control(Method::GET, "/requests/counts", None).await.json::<Value>().await.unwrap();
     assert!(counts["Query"]["calls"].as_u64() >= Some(1) && counts["Simulator"].is_null(), "{counts}");
 }
+
+#[tokio::test]
+async fn users_are_at_work_all_day() {
+    let settings = common::ORG.replace(
+        "limits:",
+        "activity: {changesPerDay: 0.02, deletesPerDay: 0.01, insertsPerDay: 0.005}\nlimits:",
+    );
+    let mut counts = Vec::new();
+    for _ in 0..2 {
+        let served = serve_with(&[("org.yaml", &settings)], &[("Account", 10_000), ("Contact", 1_000)]).await;
+        let before = served.rows("SELECT MAX(SystemModstamp) newest FROM Account").await;
+        let (status, done) = served.post("/activity", json!({"days": 1})).await;
+        let of_accounts = json!({"changes": 200, "deletes": 100, "inserts": 50});
+        assert_eq!((status, &done["Account"]), (200, &of_accounts));
+        let newest = before[0]["newest"].as_str().unwrap().replace("+0000", "Z");
+        let changed: Value = served
+            .query(&format!("SELECT count() FROM Account WHERE SystemModstamp > {newest}"))
+            .await
+            .json()
+            .await
+            .unwrap();
+        let there: Value = served.query("SELECT count() FROM Account").await.json().await.unwrap();
+        let (changed, there) = (changed["totalSize"].as_u64().unwrap(), there["totalSize"].as_u64().unwrap());
+        assert!((230..=300).contains(&changed) && (9_950..=9_955).contains(&there), "{changed} {there}");
+        let sample = served.rows("SELECT Name, Industry FROM Account ORDER BY Id LIMIT 500").await;
+        counts.push((changed, there, sample.iter().map(|row| row["Name"].clone()).collect::<Vec<_>>()));
+        // the bin keeps what was deleted for 15 days, and no more
+        served.simulator.advance(std::time::Duration::from_hours(24 * 16));
+        for _ in 0..100 {
+            let overview = served.control(Method::GET, "", None).await.json::<Value>().await.unwrap();
+            if overview["objects"]["Contact"]["deleted"].as_u64() < Some(200)
+                && overview["objects"]["Account"]["deleted"].as_u64() > Some(1_000)
+            {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        let overview = served.control(Method::GET, "", None).await.json::<Value>().await.unwrap();
+        // sixteen days of deletions came due, and the first day's are gone for good
+        let deleted = overview["objects"]["Account"]["deleted"].as_u64().unwrap();
+        assert!((1_300..1_600).contains(&deleted), "{overview}");
+    }
+    assert_eq!(counts[0], counts[1], "the same activity is drawn every time");
+}

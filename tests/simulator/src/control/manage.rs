@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::wish::{Wish, user_number, wrong};
 use crate::schema::SchemaChange;
 use crate::store::World;
+use crate::store::activity::Activity;
 use crate::web::{Answer, ApiError};
 
 #[derive(Deserialize)]
@@ -78,6 +79,32 @@ fn known_fields(world: &World, names: &[String]) -> Result<Vec<String>, String> 
         Ok(format!("{}.{}", object.name, object.fields[field].name))
     };
     names.iter().map(known).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Days {
+    days: f64,
+    /// Instead of what `org.yaml` says.
+    activity: Option<Activity>,
+}
+
+/// `activity`: days of it happen now.
+pub(super) fn activity(wish: &Wish<'_>) -> Result<Answer, ApiError> {
+    let Days { days, activity } = wish.body()?;
+    if !(0.0..=366.0).contains(&days) {
+        return Err(wrong("days: give a number between 0 and 366"));
+    }
+    let done = wish.org.live(&activity.unwrap_or(wish.org.org.settings.activity), days);
+    let schema = wish.org.now().schema;
+    let done: serde_json::Map<String, Json> = done
+        .iter()
+        .map(|due| {
+            let counts = json!({"changes": due.changes, "deletes": due.deletes, "inserts": due.inserts});
+            (schema.object(due.object).name.clone(), counts)
+        })
+        .collect();
+    Ok(Answer::ok(&Json::Object(done)))
 }
 
 /// What `orgs/<id>` tells of an org; never a secret.

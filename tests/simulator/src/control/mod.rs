@@ -73,6 +73,10 @@ fn of_org(state: &State, org: &OrgState, request: &Request, rest: &[&str]) -> Re
         [what @ ("delete" | "undelete" | "purge")] if post => records::many(&wish, what),
         ["merge"] if post => records::merge(&wish),
         ["bin", "empty"] if post => records::empty_bin(&wish),
+        ["activity"] if post => manage::activity(&wish),
+        ["jobs"] if request.method == Method::GET => {
+            Ok(Answer::ok(&json!({"jobs": crate::bulk::infos(&org.jobs)})))
+        }
         ["schema"] if post => manage::schema(&wish),
         ["users", user, what @ ("hide" | "show")] if post => manage::visibility(&wish, user, *what == "hide"),
         ["requests", "counts"] if request.method == Method::GET => {

@@ -20,7 +20,7 @@ use crate::web::{Answer, ApiError, Request};
 /// Records of a page.
 const PAGE: u64 = 50;
 /// Columns of a list beside name, id and last change.
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 4;
 /// Tables with more rows are not searched for the children of a record that is shown.
 const SEARCHED: u64 = 200_000;
 
@@ -98,7 +98,9 @@ fn list(org: &OrgState, world: &World, number_of: usize, request: &Request) -> R
             let _ = write!(body, "<td class=\"id\">{link}{id}</a>");
         }
         for column in &columns {
-            let _ = write!(body, "<td class=\"cut\">{}", escape(&cells[*column]));
+            let text = &cells[*column];
+            let date = object.fields[*column].kind == FieldType::DateTime;
+            let _ = write!(body, "<td class=\"cut\">{}", if date { readable(text) } else { escape(text) });
         }
         body.push_str("</tr>\n");
     }
@@ -178,8 +180,7 @@ fn record(
     let row = world.database.find(number_of, id)?;
     let object = world.schema.object(number_of);
     let gone = is_gone(world, id, row);
-    let name = name_field(object).map(|field| cell(world, number_of, row, field));
-    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string());
+    let name = name_of(world, id)?;
     let tag = if gone { " <span class=\"tag bad\">in the recycle bin</span>" } else { "" };
     let mut body = format!(
         "<form method=\"post\"><div class=\"title\"><div><h1>{}{tag}</h1>\
@@ -223,7 +224,8 @@ fn record(
         let shown = if edited { input(field, &text) } else { shown(org, world, field, &text) };
         let class = if edited { "" } else { " class=\"read\"" };
         let (label, api) = (escape(&field.label), escape(&field.name));
-        let _ = write!(body, "<tr><td>{label}<code>{api}</code><td{class}>{shown}</tr>\n");
+        let below = if field.label == field.name { String::new() } else { format!("<code>{api}</code>") };
+        let _ = writeln!(body, "<tr><td>{label}{below}<td{class}>{shown}</tr>");
     }
     body.push_str("</table></section>\n");
     related(org, world, number_of, id, &mut body);
@@ -266,15 +268,34 @@ fn shown(org: &OrgState, world: &World, field: &Field, text: &str) -> String {
     if text.is_empty() {
         return "<span class=\"soft\">–</span>".to_owned();
     }
-    let known =
-        Id::parse(text).filter(|id| field.kind.is_id() && world.schema.find_prefix(id.prefix()).is_some());
-    match known {
-        Some(id) if field.kind == FieldType::Reference => {
-            format!("<a class=\"id\" href=\"{}/records/{id}\">{id}</a>", address(org))
-        }
-        Some(id) => format!("<span class=\"id\">{id}</span>"),
-        None => escape(text),
+    let known = Id::parse(text).filter(|_| field.kind.is_id());
+    let found = known.and_then(|id| Some((id, name_of(world, id)?)));
+    match (field.kind, known, found) {
+        (FieldType::Reference, Some(_), Some((id, name))) => format!(
+            "<a href=\"{}/records/{id}\">{}</a> <span class=\"id soft\">{id}</span>",
+            address(org),
+            escape(&name)
+        ),
+        (_, Some(id), _) => format!("<span class=\"id\">{id}</span>"),
+        (FieldType::DateTime, ..) => readable(text),
+        _ => escape(text),
     }
+}
+
+/// `2026-01-31T10:11:12.000+0000` as people write it; all times here are UTC.
+fn readable(datetime: &str) -> String {
+    match datetime.split_once('T') {
+        Some((date, time)) => format!("{date} {}", time.get(..8).unwrap_or(time)),
+        None => escape(datetime),
+    }
+}
+
+/// What a record is called, if there is one.
+fn name_of(world: &World, id: Id) -> Option<String> {
+    let object = world.schema.find_prefix(id.prefix())?;
+    let row = world.database.find(object, id)?;
+    let name = name_field(world.schema.object(object)).map(|field| cell(world, object, row, field));
+    Some(name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string()))
 }
 
 /// Who refers to a record, and what becomes of that when it is deleted.

@@ -106,7 +106,7 @@ pub(super) fn empty_bin(wish: &Wish<'_>) -> Result<Answer, ApiError> {
         Some(Ok(days)) => wish.org.clock.now_ms() - i64::from(days) * 86_400_000,
         Some(Err(_)) => return Err(wrong("olderThanDays is not a number of days")),
     };
-    let purged = change(wish, |transaction| Ok(transaction.empty_bin(before)));
+    let purged = change(wish, |transaction| Ok(transaction.empty_bin(i64::MIN..before)));
     Ok(purged.map_or_else(|refusal| refused(&refusal), |purged| Answer::ok(&json!({"purged": purged}))))
 }
 

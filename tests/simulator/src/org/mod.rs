@@ -8,6 +8,7 @@ mod people;
 mod records;
 mod settings;
 mod site;
+mod source;
 mod standard;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -49,7 +50,7 @@ impl Org {
         let file = directory.join("org.yaml");
         let mut settings: Settings = serde_yaml::from_str(&error::read(&file)?)
             .map_err(|error| LoadError::file(&file, error.to_string()))?;
-        let schema = model::load(directory)?;
+        let schema = model::load(directory, &settings.metadata)?;
         check(&mut settings, &schema, directory).map_err(|message| LoadError::file(&file, message))?;
         let mut tables: Vec<Table> = schema.objects().iter().map(|_| Table::default()).collect();
         people::add(&mut settings, &schema, &mut tables);

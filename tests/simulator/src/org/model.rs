@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::error::{LoadError, files, read};
-use super::standard;
+use super::{source, standard};
 use crate::schema::full::{child_relationship, complete_field, describe_field, describe_object};
 use crate::schema::short::{NameField, ShortField, ShortObject, ShortSchema, check_field, standard_prefix};
 use crate::schema::{Object, Schema};
@@ -23,7 +23,7 @@ pub(super) struct Draft {
 }
 
 /// Reads the schema of a directory.
-pub(super) fn load(directory: &Path) -> Result<Schema, LoadError> {
+pub(super) fn load(directory: &Path, source: &[PathBuf]) -> Result<Schema, LoadError> {
     let mut drafts = BTreeMap::new();
     add_short(&mut drafts, BUILT_IN, Path::new("builtin.yaml"))?;
     for file in files(&directory.join("describes"))? {
@@ -31,6 +31,10 @@ pub(super) fn load(directory: &Path) -> Result<Schema, LoadError> {
             add_recorded(&mut drafts, &file)?;
         }
     }
+    let own = [directory.join("force-app")];
+    let own = own.iter().filter(|folder| folder.is_dir()).cloned();
+    let folders: Vec<PathBuf> = own.chain(source.iter().map(|folder| directory.join(folder))).collect();
+    source::add(&mut drafts, &folders)?;
     let yaml = directory.join("schema.yaml");
     if yaml.exists() {
         add_short(&mut drafts, &read(&yaml)?, &yaml)?;
@@ -200,7 +204,8 @@ impl Prefixes {
         }
         loop {
             let digit = |n: u32| char::from_digit(n % 36, 36).unwrap_or('0');
-            let prefix = format!("a{}{}", digit(self.next / 36), digit(self.next));
+            let kind = if name.ends_with("__mdt") { 'm' } else { 'a' };
+            let prefix = format!("{kind}{}{}", digit(self.next / 36), digit(self.next));
             self.next += 1;
             if self.taken.insert(prefix.clone()) {
                 return prefix;

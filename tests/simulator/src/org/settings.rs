@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
+use crate::store::activity::Activity;
 use crate::store::transaction::Doubts;
 
 /// The whole of `org.yaml`.
@@ -48,6 +49,12 @@ pub struct Settings {
     /// Which form facts about Salesforce take that could not be found out for certain.
     #[serde(default)]
     pub doubts: Doubts,
+    /// How much of the generated records users change in a day.
+    #[serde(default)]
+    pub activity: Activity,
+    /// Folders of metadata source whose custom objects and fields the org has, beside `force-app` in its directory.
+    #[serde(default)]
+    pub metadata: Vec<PathBuf>,
     /// File of rules that fire; later.
     #[serde(default)]
     pub automation: Option<PathBuf>,

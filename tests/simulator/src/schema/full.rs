@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::field::NUMBER_FORMAT;
 use super::short::{NameField, ShortField, ShortObject, SystemFields, label_of};
 
 /// Builds a describe result of an object in short form. `prefix` is used if the short form names none.
@@ -28,7 +29,7 @@ pub fn describe_object(
         "extendedBy": null, "extendsInterfaces": null, "feedEnabled": false, "fields": listed,
         "hasSubtypes": false, "implementedBy": null, "implementsInterfaces": null, "isInterface": false,
         "isSubtype": false, "keyPrefix": short.key_prefix.as_deref().unwrap_or(prefix), "label": label,
-        "labelPlural": short.label_plural.clone().unwrap_or_else(|| format!("{label}s")),
+        "labelPlural": short.label_plural.clone().unwrap_or_else(|| plural(&label)),
         "layoutable": plain, "listviewable": null, "lookupLayoutable": null, "mergeable": false,
         "mruEnabled": plain, "name": name, "namedLayoutInfos": [], "networkScopeFieldName": null,
         "queryable": true, "recordTypeInfos": [master_record_type(name)], "replicateable": true,
@@ -60,6 +61,15 @@ pub fn describe_object(
         describe.insert(key.clone(), value.clone());
     }
     describe
+}
+
+/// The plural of a label, as English makes it most often.
+fn plural(label: &str) -> String {
+    match label.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        Some(stem) => format!("{stem}ies"),
+        None if label.ends_with(['s', 'x']) => format!("{label}es"),
+        None => format!("{label}s"),
+    }
 }
 
 /// Whether an API name belongs to a custom object or field.
@@ -160,23 +170,22 @@ fn single_field(name: &str, short: &ShortField) -> Map<String, Json> {
     let decimal = matches!(kind, "double" | "currency" | "percent");
     let reference = kind == "reference";
     let master = short.r#type == "masterdetail";
+    let picklist = matches!(kind, "picklist" | "multipicklist");
     let compound = matches!(kind, "address" | "location");
     let auto_number = short.r#type == "autonumber";
-    let calculated = short.formula.is_some();
+    let calculated = short.formula.is_some() || short.summary;
     let writable = !(calculated || auto_number || compound || short.read_only);
     let long = (kind == "textarea" && length > 255) || kind == "base64";
     let relationship = reference.then(|| short.relationship.clone().unwrap_or_else(|| up_name(name)));
-    let values: Vec<Json> = short
-        .values
-        .iter()
-        .map(|v| json!({"active": true, "defaultValue": false, "label": v, "validFor": null, "value": v}))
-        .collect();
-    into_map(json!({
+    let marked = |v: &String| picklist && short.default.as_ref().and_then(Json::as_str) == Some(v);
+    let value = |v: &String| json!({"active": true, "defaultValue": marked(v), "label": v, "validFor": null, "value": v});
+    let values: Vec<Json> = short.values.iter().map(value).collect();
+    let mut described = into_map(json!({
         "aggregatable": !long && !compound && kind != "boolean", "aiPredictionField": false,
         "autoNumber": auto_number, "byteLength": length * if matches!(kind, "id" | "reference") { 1 } else { 3 },
         "calculated": calculated, "calculatedFormula": short.formula, "cascadeDelete": master,
-        "caseSensitive": false, "compoundFieldName": short.compound, "controllerName": null,
-        "createable": writable, "custom": custom, "defaultValue": short.default,
+        "caseSensitive": short.case_sensitive, "compoundFieldName": short.compound, "controllerName": null,
+        "createable": writable, "custom": custom, "defaultValue": if picklist { &None } else { &short.default },
         "defaultValueFormula": null, "defaultedOnCreate": short.default.is_some() || kind == "boolean",
         "dependentPicklist": false, "deprecatedAndHidden": false,
         "digits": if kind == "int" { short.precision.unwrap_or(9) } else { 0 },
@@ -184,20 +193,27 @@ fn single_field(name: &str, short: &ShortField) -> Map<String, Json> {
         "externalId": short.external_id, "extraTypeInfo": if long && kind == "textarea" { json!("plaintextarea") } else { Json::Null },
         "filterable": !long, "filteredLookupInfo": null, "formulaTreatNullNumberAsZero": false,
         "groupable": !long && !compound && !decimal && kind != "datetime", "highScaleNumber": false,
-        "htmlFormatted": false, "idLookup": short.external_id || kind == "id", "inlineHelpText": null,
+        "htmlFormatted": short.html, "idLookup": short.external_id || kind == "id", "inlineHelpText": short.help,
         "label": short.label.clone().unwrap_or_else(|| label_of(name)), "length": length, "mask": null,
         "maskType": null, "name": name, "nameField": false, "namePointing": short.to.len() > 1,
         "nillable": !short.required && !master && kind != "boolean" && kind != "id", "permissionable": custom && !short.required && !master,
         "picklistValues": values, "polymorphicForeignKey": short.to.len() > 1,
         "precision": if decimal { short.precision.unwrap_or(18) } else { 0 },
         "queryByDistance": compound, "referenceTargetField": null, "referenceTo": short.to,
-        "relationshipName": relationship, "relationshipOrder": if master { json!(0) } else { Json::Null },
+        "relationshipName": relationship, "relationshipOrder": if master { json!(short.order.unwrap_or(0)) } else { Json::Null },
         "restrictedDelete": short.delete.as_deref() == Some("Restrict"),
         "restrictedPicklist": short.restricted,
         "scale": if decimal { short.scale.unwrap_or(0) } else { 0 }, "searchPrefilterable": reference,
         "soapType": soap, "sortable": !long && !compound && kind != "multipicklist", "type": kind, "unique": short.unique,
-        "updateable": writable && !master, "writeRequiresMasterRead": false,
-    }))
+        "updateable": writable && (!master || short.reparentable), "writeRequiresMasterRead": false,
+    }));
+    if short.html {
+        described.insert("extraTypeInfo".to_owned(), json!("richtextarea"));
+    }
+    if let Some(format) = &short.display_format {
+        described.insert(NUMBER_FORMAT.to_owned(), json!(format));
+    }
+    described
 }
 
 /// `Account__c` → `Account__r`, `AccountId` → `Account`.
@@ -248,8 +264,9 @@ fn system_head(short: &ShortObject, label: &str, has_master: bool) -> Vec<Json> 
         let auto = short.name_field == NameField::AutoNumber;
         let name = ShortField {
             r#type: if auto { "autonumber" } else { "string" }.to_owned(),
-            label: Some(format!("{label} Name")),
+            label: Some(short.name_label.clone().unwrap_or_else(|| format!("{label} Name"))),
             length: Some(80),
+            display_format: short.name_format.clone(),
             required: auto,
             ..ShortField::default()
         };

@@ -25,6 +25,10 @@ pub struct ShortObject {
     pub key_prefix: Option<String>,
     /// The Name field: `Text` by default, `AutoNumber`, or `None` for objects without a name.
     pub name_field: NameField,
+    /// Label of the Name field; made from the object's label otherwise.
+    pub name_label: Option<String>,
+    /// How the Name is numbered: `INV-{0000}`.
+    pub name_format: Option<String>,
     /// Which standard fields it has.
     pub system: SystemFields,
     /// Any object-level describe key to set otherwise (`queryable: false`, `associateEntityType: History`).
@@ -99,6 +103,20 @@ pub struct ShortField {
     pub compound: Option<String>,
     /// Default value.
     pub default: Option<Json>,
+    /// Case tells unique values apart.
+    pub case_sensitive: bool,
+    /// How an autonumber is written: `INV-{0000}`.
+    pub display_format: Option<String>,
+    /// A text with markup.
+    pub html: bool,
+    /// Help text.
+    pub help: Option<String>,
+    /// A roll-up.
+    pub summary: bool,
+    /// Of two master-detail fields, which is the first (0) and which the second (1).
+    pub order: Option<u8>,
+    /// A master-detail whose master may be changed.
+    pub reparentable: bool,
 }
 
 /// What is wrong with a field in short form, if anything.

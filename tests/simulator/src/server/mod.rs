@@ -2,6 +2,7 @@
 
 mod connection;
 mod options;
+mod passing;
 mod route;
 mod state;
 mod tls;
@@ -108,6 +109,7 @@ impl Simulator {
         let (stop, stopped) = watch::channel(false);
         let (acceptor, authority) = tls.map_or((None, None), |tls| (Some(tls.acceptor), tls.authority));
         let accepting = tokio::spawn(connection::accept(listener, acceptor, state.clone(), stopped));
+        tokio::spawn(passing::run(state.clone(), stop.subscribe()));
         Ok(Self { address, orgs, authority, state, stop, accepting })
     }
 

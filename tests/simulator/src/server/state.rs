@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::passing::Passing;
 use crate::auth::Sessions;
 use crate::bulk::{Facts, Jobs, Locators};
 use crate::bulk1;
@@ -46,6 +47,7 @@ pub(crate) struct OrgState {
     pub(crate) jobs: Jobs,
     pub(crate) bulk1_jobs: bulk1::Jobs,
     pub(crate) clock: Arc<Clock>,
+    pub(super) passing: Passing,
     world: RwLock<World>,
     /// Held by the one transaction that runs: the time of the last one, in milliseconds since 1970.
     changing: Mutex<i64>,
@@ -125,6 +127,7 @@ impl State {
                 derived: Derived::default(),
                 jobs: Jobs::new(clock.clone()),
                 bulk1_jobs: bulk1::Jobs::default(),
+                passing: Passing::new(&clock),
                 clock: clock.clone(),
                 world: RwLock::new(world),
                 changing: Mutex::default(),

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::recipe::{Recipe, recipe_for};
+use super::recipe::{ALWAYS, Recipe, recipe_for};
 use super::words::{
     CITIES, COMPANY, COMPANY_END, COUNTRIES, FIRST_NAMES, LAST_NAMES, STATES, STREETS, WORDS,
 };
-use crate::schema::Object;
+use crate::schema::{FieldType, Object};
 use crate::value::calendar::DAY_MS;
 use crate::value::{Cell, Decimal, Id};
 
@@ -75,11 +75,17 @@ impl Generator {
     }
 
     /// The same rows with other fields: `old_of` has for each new field the number that it had. Fields that are
-    /// new are null in every generated row.
-    pub(super) fn renumbered(&self, old_of: &[Option<usize>]) -> Self {
-        let null = Arc::new(Column { recipe: Recipe::Null, fill: 0, salt: 0, group_salt: 0, length: 0 });
-        let column = |old: &Option<usize>| old.map_or_else(|| null.clone(), |old| self.columns[old].clone());
-        Self { columns: old_of.iter().map(column).collect(), ..*self }
+    /// new are empty in every generated row.
+    pub(super) fn renumbered(&self, object: &Object, old_of: &[Option<usize>]) -> Self {
+        let column = |(new, old): (usize, &Option<usize>)| match old {
+            Some(old) => self.columns[*old].clone(),
+            None => {
+                let boolean = object.fields[new].kind == FieldType::Boolean;
+                let (recipe, fill) = if boolean { (Recipe::Boolean(0), ALWAYS) } else { (Recipe::Null, 0) };
+                Arc::new(Column { recipe, fill, salt: 0, group_salt: 0, length: 0 })
+            }
+        };
+        Self { columns: old_of.iter().enumerate().map(column).collect(), ..*self }
     }
 
     /// Key prefix of its ids.

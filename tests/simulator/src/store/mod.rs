@@ -3,6 +3,7 @@
 //! A [`Database`] is cheap to clone: a clone is a snapshot that stays as it is while the org goes on, which is
 //! what query cursors and finished Bulk jobs read from.
 
+pub mod activity;
 mod chunks;
 pub mod generator;
 mod gone;
@@ -11,6 +12,8 @@ pub mod table;
 pub mod transaction;
 mod words;
 mod world;
+#[cfg(test)]
+mod world_tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,11 +69,12 @@ impl Database {
     /// fields changed, for each new field the number that that had.
     pub(crate) fn renumbered(
         &self,
+        schema: &Schema,
         objects: &[Option<usize>],
         fields: &HashMap<usize, Vec<Option<usize>>>,
     ) -> Self {
         let table = |(new, old): (usize, &Option<usize>)| match (old, fields.get(&new)) {
-            (Some(old), Some(fields)) => Arc::new(self.tables[*old].renumbered(fields)),
+            (Some(old), Some(fields)) => Arc::new(self.tables[*old].renumbered(schema.object(new), fields)),
             (Some(old), None) => self.tables[*old].clone(),
             (None, _) => Arc::default(),
         };
@@ -97,10 +101,7 @@ impl Database {
         if let (RowRef::Generated(index), Some(generator)) = (row, self.tables[object].generator())
             && !generator.joins(field)
         {
-            let cell = generator.cell(index, field, scratch);
-            // only a checkbox that was added later has no content of its own
-            let added = cell == Cell::Null && schema.object(object).fields[field].kind == FieldType::Boolean;
-            return if added { Cell::Bool(false) } else { cell };
+            return generator.cell(index, field, scratch);
         }
         let described = &schema.object(object).fields[field];
         if !described.name_parts.is_empty() {

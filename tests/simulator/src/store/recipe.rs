@@ -43,7 +43,7 @@ pub(super) enum Recipe {
 }
 
 /// Always filled.
-const ALWAYS: u16 = 256;
+pub(super) const ALWAYS: u16 = 256;
 /// Standard fields that stay empty: they are views of other things, or per user.
 const EMPTY: [&str; 9] = [
     "MasterRecordId",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::chunks::{Chunks, Range};
 use super::generator::Generator;
 use super::gone::Gone;
+use crate::schema::Object;
 use crate::value::{Cell, Id, Value};
 
 /// Serial numbers of rows that users insert while the simulator runs begin here, above loaded rows (from 1)
@@ -204,7 +205,7 @@ impl Table {
 
     /// The same rows with other field numbers, as a change of the schema needs them: `old_of` has for each new
     /// field the number that it had.
-    pub(super) fn renumbered(&self, old_of: &[Option<usize>]) -> Self {
+    pub(super) fn renumbered(&self, object: &Object, old_of: &[Option<usize>]) -> Self {
         let new_of = |old: usize| old_of.iter().position(|known| *known == Some(old));
         let most = old_of.iter().flatten().max().map_or(0, |most| most + 1);
         let new: Vec<Option<usize>> = (0..most).map(new_of).collect();
@@ -218,7 +219,8 @@ impl Table {
             };
             table.rows.insert(id, slot);
         }
-        table.generator = self.generator.as_ref().map(|generator| Arc::new(generator.renumbered(old_of)));
+        table.generator =
+            self.generator.as_ref().map(|generator| Arc::new(generator.renumbered(object, old_of)));
         let numbers = self.numbers.iter();
         table.numbers =
             numbers.filter_map(|(old, last)| Some((number(usize::from(*old))? as u16, *last))).collect();
@@ -388,7 +390,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::schema::Object;
     use proptest::prelude::*;
 
     const FIRST: u64 = Generator::FIRST_SERIAL;

@@ -35,7 +35,7 @@ impl World {
     /// is wrong with the change; nothing is changed then.
     pub fn change_schema(&mut self, change: &SchemaChange, at: i64) -> Result<(), String> {
         let changed = self.schema.changed_by(change, at)?;
-        self.database = self.database.renumbered(&changed.objects, &changed.fields);
+        self.database = self.database.renumbered(&changed.schema, &changed.objects, &changed.fields);
         self.schema = Arc::new(changed.schema);
         if let Some((object, field)) = changed.retyped {
             self.reread(object, field);

@@ -194,12 +194,12 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Empties the recycle bin of what was deleted before a time (milliseconds since 1970); how many records.
-    pub fn empty_bin(&mut self, deleted_before: i64) -> usize {
+    /// Empties the recycle bin of what was deleted within some time (milliseconds since 1970); how many records.
+    pub fn empty_bin(&mut self, deleted: std::ops::Range<i64>) -> usize {
         let mut old = Vec::new();
         for object in 0..self.world.schema.objects().len() {
             let gone = self.world.database.table(object).all_gone();
-            old.extend(gone.filter(|(_, g)| g.purged.is_none() && g.at < deleted_before).map(|(id, _)| id));
+            old.extend(gone.filter(|(_, g)| g.purged.is_none() && deleted.contains(&g.at)).map(|(id, _)| id));
         }
         for id in &old {
             self.purge_one(*id);

@@ -299,8 +299,8 @@ fn purged_records_are_gone_but_their_deletion_is_remembered() {
     assert_eq!((gone.at, gone.purged), (AT, Some(AT + 1_000)));
     assert_eq!(change(&mut world, AT).undelete(account).unwrap_err().code, "UNDELETE_FAILED");
     assert_eq!(world.database.table(accounts).count(true), 3); // the child account and two generated ones
-    assert_eq!(change(&mut world, AT + 2_000).empty_bin(AT), 0);
-    assert_eq!(change(&mut world, AT + 2_000).empty_bin(AT + 1), 1);
+    assert_eq!(change(&mut world, AT + 2_000).empty_bin(0..AT), 0);
+    assert_eq!(change(&mut world, AT + 2_000).empty_bin(0..AT + 1), 1);
     assert_eq!(world.database.table(accounts).count(true), 2);
     assert_eq!(
         change(&mut world, AT).update(generated, Vec::new()).unwrap_err().code,
