@@ -21,7 +21,7 @@ fn a_real_package_becomes_describes() {
     let org = npsp(SCHEMA);
     let describe = |object: &str| {
         let number = org.schema.find(object).unwrap();
-        org.schema.describe(number, &View::everything(), "62.0")
+        org.schema.describe(number, &View::everything(), "62.0", "https://acme.my.salesforce.com")
     };
     let plan = describe("Engagement_Plan__c");
     for (key, expected) in [
