@@ -92,7 +92,10 @@ cluster() {
 
 interop() { step "interop" tests/interop/run.sh; }
 
-bench() { step "bench" tests/bench/run.sh; }
+bench() {
+  step "bench: backups" tests/bench/run.sh
+  step "bench: Bulk read" tests/bench/bulk.sh
+}
 
 suites=()
 for argument; do

@@ -95,3 +95,36 @@ impl Drop for Booked<'_> {
         self.done(None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Auth, Environment};
+
+    fn governor(now: i64) -> Governor {
+        let auth = Auth::ClientCredentials { client_id: String::new(), client_secret: String::new().into() };
+        let url = "https://acme.my.salesforce.com".parse().unwrap();
+        let mut options = ConnectOptions::new(url, Environment::Production, auth);
+        options.clock = Clock::new(move || Timestamp::from_second(now).unwrap());
+        Governor::new(&options)
+    }
+
+    #[test]
+    fn a_call_whose_task_goes_away_does_not_count_as_under_way() {
+        let governor = governor(1_800_000_000);
+        let first = governor.begin().unwrap().unwrap();
+        // before any count one call at a time
+        assert_eq!(governor.begin().unwrap().unwrap_err(), Duration::from_secs(1));
+        drop(first);
+        assert!(governor.begin().unwrap().is_ok());
+    }
+
+    #[test]
+    fn the_mark_is_an_error_with_what_was_told() {
+        let governor = governor(1_800_000_000);
+        governor.begin().unwrap().unwrap().end(Some(Observed { used: 750, allowance: 1_000 }));
+        let error = governor.begin().unwrap_err();
+        assert_eq!(error, Error::AllowanceReached { used: 750, allowance: 1_000, mark: 750 });
+        assert_eq!(governor.observed().1, 1);
+    }
+}

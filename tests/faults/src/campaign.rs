@@ -110,7 +110,7 @@ impl Bed {
             Ok(harvest) => match harvest.wrong(&self.right) {
                 Some(wrong) => Outcome::Wrong(wrong),
                 None => match harvest.failed.values().next() {
-                    Some(code) => Outcome::Error(code.clone()),
+                    Some((code, _)) => Outcome::Error(code.clone()),
                     None => Outcome::Equal,
                 },
             },
@@ -260,9 +260,10 @@ pub fn wrong(runs: &[Run]) -> usize {
     runs.iter().filter(|run| matches!(run.outcome, Outcome::Wrong(_))).count()
 }
 
-/// Kinds that fired in no run.
+/// Kinds that were to fire and did in no run.
 pub fn unfired(runs: &[Run]) -> Vec<Kind> {
-    let fired =
-        |kind: &Kind| runs.iter().any(|run| run.plan.kind == *kind && run.outcome != Outcome::Unfired);
-    Kind::ALL.iter().copied().filter(|kind| !fired(kind)).collect()
+    let of = |kind: Kind| runs.iter().filter(move |run| run.plan.kind == kind);
+    let is_unfired =
+        |kind: &Kind| of(*kind).next().is_some() && of(*kind).all(|run| run.outcome == Outcome::Unfired);
+    Kind::ALL.iter().copied().filter(is_unfired).collect()
 }

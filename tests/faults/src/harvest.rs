@@ -23,8 +23,8 @@ pub struct Harvest {
     pub org: String,
     /// Objects by name.
     pub objects: BTreeMap<String, Object>,
-    /// Objects that could not be read, with the error's code: named, not silently left out.
-    pub failed: BTreeMap<String, String>,
+    /// Objects that could not be read, with the error's code and words: named, not silently left out.
+    pub failed: BTreeMap<String, (String, String)>,
 }
 
 impl Object {

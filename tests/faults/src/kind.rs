@@ -79,6 +79,8 @@ macro_rules! kinds {
     (@at $asked:ident body) => { !matches!($asked, Asked::Token | Asked::JobEnd) };
     (@at $asked:ident rows) => { matches!($asked, Asked::Query | Asked::More) };
     (@at $asked:ident more) => { $asked == Asked::More };
+    (@at $asked:ident composite) => { $asked == Asked::Composite };
+    (@at $asked:ident blob) => { $asked == Asked::Blob };
     (@at $asked:ident token) => { $asked == Asked::Token };
     (@at $asked:ident newjob) => { $asked == Asked::NewJob };
     (@at $asked:ident job) => { $asked == Asked::JobState };
@@ -120,6 +122,8 @@ kinds! {
     GzipFlipped body,
     /// Status 200, nothing in it.
     EmptyBody body,
+    /// The head says fewer bytes than come.
+    LengthTooShort all,
     // --- something else in its place
     /// An HTML page with status 200.
     Html all,
@@ -166,6 +170,8 @@ kinds! {
     Unavailable all,
     /// 503 with `Retry-After`.
     UnavailableFor all,
+    /// 503 with a `Retry-After` of hours, which nobody waits for.
+    UnavailableForHours all,
     /// 503 for five calls.
     UnavailableLong all,
     /// 503 from here on.
@@ -215,8 +221,12 @@ kinds! {
     HeaderMissing csv,
     /// A row lacks a cell.
     CellMissing csv,
+    /// A row has a cell too many.
+    CellTooMany csv,
     /// A quote is missing.
     QuoteMissing csv,
+    /// A byte that is no UTF-8.
+    NotUtf8 csv,
     /// Lines end with CR LF: tolerated.
     LinesCrLf csv,
     /// A byte order mark: tolerated.
@@ -234,4 +244,18 @@ kinds! {
     FieldMissing rows,
     /// The page before comes again in its place.
     RestPageTwice more,
+    // --- several in one call
+    /// A part is missing.
+    PartMissing composite,
+    /// A part comes twice, and another not at all.
+    PartTwice composite,
+    /// A part is refused with what another try helps: `QUERY_TIMEOUT`.
+    PartTimesOut composite,
+    /// A part is refused with 500 `UNKNOWN_EXCEPTION`.
+    PartFails composite,
+    /// The parts come in another order: tolerated, as each says which it is.
+    PartsReversed composite,
+    // --- files
+    /// A bit in the middle of the content is another.
+    BlobFlipped blob,
 }

@@ -80,8 +80,13 @@ fn campaign(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     );
     let runs = run(Reader::Orgkeep, &sampled, arguments.threads)?;
     println!("{}", table(&runs));
-    let mut good = wrong(&runs) == 0 && (!whole || unfired(&runs).is_empty()) && asked.len() >= 200;
+    let mut good = wrong(&runs) == 0 && unfired(&runs).is_empty() && asked.len() >= 200;
     if whole {
+        let planned = |kind: &&Kind| runs.iter().any(|run| run.plan.kind == **kind);
+        for kind in Kind::ALL.iter().filter(|kind| !planned(kind)) {
+            println!("befalls no call: {}", kind.as_str());
+            good = false;
+        }
         let plans = all_plans(&calls(Reader::Careless)?);
         let plans: Vec<_> = plans.into_iter().filter(|plan| CATCHES.contains(&plan.kind)).collect();
         let careless = run(Reader::Careless, &sample(&plans, 2, arguments.seed), arguments.threads)?;

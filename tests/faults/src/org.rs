@@ -8,11 +8,15 @@ use orgkeep_simulator::{Simulator, StartOptions};
 use tempfile::TempDir;
 
 /// Objects that are read by REST in one page each.
-pub const SMALL: usize = 52;
+pub const SMALL: usize = 70;
 /// The object that takes several pages by REST, and its rows: a page has at most 2,000.
 pub const PAGED: (&str, u64) = ("Paged__c", 4_300);
 /// Objects that are read by Bulk, and their rows.
 pub const BULK: [(&str, u64); 3] = [("Bulk0__c", 1_950), ("Bulk1__c", 1_200), ("Bulk2__c", 600)];
+/// Files, and their bytes.
+pub const FILES: [(&str, usize); 3] = [("a.bin", 4_000), ("b.bin", 90_000), ("c.bin", 1)];
+/// Objects that are asked for several in one call.
+pub const PACKED: usize = 12;
 /// Rows of a Bulk page.
 pub const BULK_PAGE: u32 = 150;
 
@@ -59,10 +63,28 @@ pub async fn serve() -> Result<Served, Box<dyn std::error::Error>> {
     }
     fs::write(directory.path().join("org.yaml"), ORG)?;
     fs::write(directory.path().join("schema.yaml"), schema)?;
+    let mut versions = "Title,PathOnClient,VersionData\n".to_owned();
+    fs::create_dir_all(directory.path().join("files"))?;
+    fs::create_dir_all(directory.path().join("data"))?;
+    for (name, bytes) in FILES {
+        let _ = writeln!(versions, "{name},{name},{name}");
+        fs::write(directory.path().join("files").join(name), noise(bytes))?;
+    }
+    fs::write(directory.path().join("data/ContentVersion.csv"), versions)?;
     let small = (0..SMALL).map(|number| (format!("Small{number}__c"), 3 + number as u64 % 5));
     let large = [PAGED].into_iter().chain(BULK).map(|(name, rows)| (name.to_owned(), rows));
     let mut options = StartOptions::org(directory.path());
     options.scale = small.chain(large).collect();
     options.bulk_job = Duration::ZERO;
     Ok(Served { simulator: Simulator::start(options).await?, _directory: directory })
+}
+
+/// Bytes without any order, always the same.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..bytes).map(|_| next()).collect()
 }

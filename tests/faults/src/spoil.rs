@@ -49,9 +49,9 @@ fn html(status: u16) -> Spoilt {
     Spoilt::Answer(Message::answer(status, "text/html; charset=UTF-8", HTML))
 }
 
-fn retry_after(status: u16) -> Spoilt {
+fn retry_after(status: u16, seconds: &str) -> Spoilt {
     let mut answer = Message::answer(status, "", "");
-    answer.head.set("retry-after", "7");
+    answer.head.set("retry-after", seconds);
     Spoilt::Answer(answer)
 }
 
@@ -76,14 +76,15 @@ pub(crate) fn refusal(kind: Kind) -> Option<Spoilt> {
             Spoilt::Answer(answer)
         }
         Kind::Busy420 => html(420),
-        Kind::TooManyRequests => retry_after(429),
+        Kind::TooManyRequests => retry_after(429, "7"),
         Kind::Restarting => html(500),
         Kind::UnknownException => refuse(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred. 1234-5678"),
         Kind::BadGateway => html(502),
         Kind::Unavailable | Kind::UnavailableLong | Kind::DownForEver => {
             Spoilt::Answer(Message::answer(503, "", ""))
         }
-        Kind::UnavailableFor => retry_after(503),
+        Kind::UnavailableFor => retry_after(503, "7"),
+        Kind::UnavailableForHours => retry_after(503, "7200"),
         Kind::TokenRefused | Kind::AccessRevoked => Spoilt::Answer(Message::answer(
             400,
             "application/json",
@@ -119,6 +120,12 @@ pub(crate) fn spoil(kind: Kind, asked: Asked, answer: Message, around: &Around) 
         Kind::CutInBody => Spoilt::Cut(whole[..half].to_vec()),
         Kind::CutLastByte => Spoilt::Cut(whole[..whole.len() - 1].to_vec()),
         Kind::CutInChunks => Spoilt::Cut(chunks_without_end(&answer)),
+        Kind::LengthTooShort => {
+            let mut head = answer.head.clone();
+            head.remove("transfer-encoding");
+            head.set("content-length", &(answer.body.len() / 2).to_string());
+            Spoilt::Cut([head.to_bytes(), answer.body].concat())
+        }
         Kind::StallsInBody => Spoilt::Stall(whole[..half].to_vec()),
         Kind::CutPlain => {
             let plain = plain(answer);
@@ -137,6 +144,11 @@ pub(crate) fn spoil(kind: Kind, asked: Asked, answer: Message, around: &Around) 
         Kind::BrokenJson => with_body(plain(answer), |body| {
             body.remove(0);
         }),
+        Kind::BlobFlipped => with_body(plain(answer), |body| {
+            let middle = body.len() / 2;
+            body[middle] ^= 0x01;
+        }),
+        _ if asked == Asked::Composite => composite(kind, answer),
         _ if asked == Asked::JobState => job(kind, answer),
         _ if asked == Asked::Results => page(kind, answer, around),
         _ => rows(kind, answer, around),
@@ -235,6 +247,31 @@ fn job(kind: Kind, answer: Message) -> Spoilt {
     with_json(answer, &info)
 }
 
+/// Parts of a composite.
+fn composite(kind: Kind, answer: Message) -> Spoilt {
+    const PARTS: &str = "compositeResponse";
+    let answer = plain(answer);
+    let Some(mut body) = json(&answer) else { return Spoilt::Unfit };
+    let parts = body.get(PARTS).and_then(|parts| serde_json::from_str::<Vec<Raw>>(parts.get()).ok());
+    let Some(mut parts) = parts.filter(|parts| parts.len() > 1) else { return Spoilt::Unfit };
+    let middle = parts.len() / 2;
+    let mut refuse = |status: u16, code: &str| {
+        let body = format!(r#"[{{"message":"spoilt","errorCode":"{code}"}}]"#);
+        parts[middle].insert("body".to_owned(), raw(body));
+        parts[middle].insert("httpStatusCode".to_owned(), raw(status.to_string()));
+    };
+    match kind {
+        Kind::PartTimesOut => refuse(400, "QUERY_TIMEOUT"),
+        Kind::PartFails => refuse(500, "UNKNOWN_EXCEPTION"),
+        Kind::PartMissing => drop(parts.remove(middle)),
+        Kind::PartTwice => parts[middle] = parts[0].clone(),
+        Kind::PartsReversed => parts.reverse(),
+        _ => return Spoilt::Unfit,
+    }
+    body.insert(PARTS.to_owned(), raw(serde_json::to_string(&parts).unwrap_or_default()));
+    with_json(answer, &body)
+}
+
 /// A page of CSV.
 fn page(kind: Kind, answer: Message, around: &Around) -> Spoilt {
     let mut answer = plain(answer);
@@ -262,6 +299,10 @@ fn page(kind: Kind, answer: Message, around: &Around) -> Spoilt {
             Some(after) => answer = plain(after.clone()),
             None => return Spoilt::Unfit,
         },
+        Kind::NotUtf8 => match answer.body.iter().position(|byte| *byte == b'\n') {
+            Some(end) if end + 3 < answer.body.len() => answer.body.insert(end + 3, 0xff),
+            _ => return Spoilt::Unfit,
+        },
         _ => {
             let Ok(text) = String::from_utf8(answer.body) else { return Spoilt::Unfit };
             let Some(text) = csv(kind, &text) else { return Spoilt::Unfit };
@@ -279,6 +320,7 @@ fn csv(kind: Kind, text: &str) -> Option<String> {
         Kind::HeaderOther => text.replacen("__c\"", "__d\"", 1),
         Kind::HeaderMissing => rows.to_owned(),
         Kind::CellMissing => format!("{header}\n{}", &rows[rows.find("\",\"")? + 2..]),
+        Kind::CellTooMany => format!("{header}\n\"x\",{rows}"),
         Kind::QuoteMissing => format!("{header}\n{}", rows.replacen("\",\"", ",\"", 1)),
         Kind::LinesCrLf => text.replace("\"\n", "\"\r\n"),
         Kind::ByteOrderMark => format!("\u{feff}{text}"),

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use orgkeep_faults::campaign::{Outcome, Reader, all_plans, calls, run, sample, wrong};
+use orgkeep_faults::campaign::{Outcome, Reader, all_plans, calls, run, wrong};
 use orgkeep_faults::kind::Kind;
 
 #[test]
@@ -21,7 +21,7 @@ fn a_page_that_comes_twice_is_seen_in_a_careless_client_and_not_in_ours() {
             .into_iter()
             .filter(|plan| plan.kind == Kind::PageTwice)
             .collect();
-        run(reader, &sample(&plans, 1, 7), 1).unwrap()
+        run(reader, &plans[1..2], 1).unwrap() // the second page of the first job
     };
     assert_eq!(wrong(&run(Reader::Careless)), 1);
     let ours = run(Reader::Orgkeep);
