@@ -76,11 +76,15 @@ fn main() -> Outcome<()> {
     let refs = parts
         .iter()
         .enumerate()
-        .map(|(at, part)| PartRef { path: at.to_string(), min_id: part.facts.min_id })
+        .map(|(at, part)| PartRef {
+            path: at.to_string(),
+            min_id: part.facts.min_id,
+            max_id: part.facts.max_id,
+        })
         .collect();
     let (reading, back) = timed(|| {
         let mut rows = Rows::new(&schema, None, refs, |part: &PartRef| {
-            Ok((parts[part.path.parse::<usize>()?].bytes.clone(), Some(key.clone())))
+            Ok((parts[part.path.parse::<usize>()?].bytes.clone().into(), Some(key.clone())))
         })?;
         Ok(write_csv(&mut rows, &mut std::io::sink())?)
     })?;

@@ -1,5 +1,7 @@
 //! What one attempt of a run writes: parts, journal entries, states. All of it bears the attempt's number.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use orgkeep_core::run::Outcome;
 use orgkeep_core::schema::ObjectSchema;
@@ -11,7 +13,7 @@ use crate::journal::{PageEntry, Run, ShardRecord};
 use crate::keys::DataKey;
 use crate::layout::{self, FORMAT_VERSION};
 use crate::manifest::FileRef;
-use crate::state::{IdRange, Part, State, StateRef};
+use crate::state::{FooterRef, IdRange, Part, State, StateRef};
 use crate::storage::Upload;
 use crate::vault::to_bytes;
 
@@ -69,8 +71,9 @@ impl Attempt {
         ids: Option<IdRange>,
     ) -> Result<Part> {
         let mut upload = self.upload(object, name).await?;
+        let footer = FooterRef::of(&bytes);
         upload.write(bytes).await?;
-        upload.finish(rows, key, ids).await
+        Ok(Part { footer, ..upload.finish(rows, key, ids).await? })
     }
 
     /// Notes a page whose parts stand, and says the entry that counts: an earlier attempt may have been there.
@@ -89,6 +92,19 @@ impl Attempt {
 
     /// Writes the state of an object: the files that make it up, base first.
     pub async fn put_state(&self, object: &str, schema: &ObjectSchema, parts: Vec<Part>) -> Result<StateRef> {
+        let rows = parts.iter().map(|part| part.rows).sum();
+        self.write_state(object, schema, rows, parts, BTreeMap::new()).await
+    }
+
+    /// Writes a state whose parts come to so many rows.
+    pub(crate) async fn write_state(
+        &self,
+        object: &str,
+        schema: &ObjectSchema,
+        rows: u64,
+        parts: Vec<Part>,
+        former_schemas: BTreeMap<String, ObjectSchema>,
+    ) -> Result<StateRef> {
         let vault = self.run.line().vault();
         let folder = self.folder(object)?;
         let state = State {
@@ -99,9 +115,10 @@ impl Attempt {
             object: object.to_owned(),
             run_id: self.run.id().to_owned(),
             attempt: self.number,
-            rows: parts.iter().map(|part| part.rows).sum(),
+            rows,
             schema: schema.clone(),
-            schema_digest: digest::named(&canonical::to_vec(schema)?),
+            schema_digest: schema_digest(schema)?,
+            former_schemas,
             parts,
         };
         let bytes = to_bytes(&state)?;
@@ -122,6 +139,7 @@ impl Attempt {
             new_bytes: own_bytes + file.size,
             parts: state.parts.iter().map(Part::file).collect(),
             file,
+            changes: None,
         })
     }
 
@@ -130,6 +148,11 @@ impl Attempt {
         let path = self.run.path(&format!("records/{:06}.json", self.number));
         self.run.line().vault().put_or_read(&path, outcome).await.map(drop)
     }
+}
+
+/// `sha256:…` of a schema.
+pub(crate) fn schema_digest(schema: &ObjectSchema) -> Result<String> {
+    Ok(digest::named(&canonical::to_vec(schema)?))
 }
 
 impl PartUpload {
@@ -150,7 +173,7 @@ impl PartUpload {
             ..Part::default()
         };
         if !stored.compared
-            && let Some(why) = self.attempt.run.line().vault().compare(&part.file()).await?
+            && let Some(why) = self.attempt.run.line().vault().compare_digest(&part.file()).await?
         {
             return Err(VaultError::corrupted(part.path, why));
         }

@@ -57,6 +57,7 @@
 mod attempt;
 mod canonical;
 mod catalog;
+pub mod change;
 pub mod codec;
 mod commit;
 mod digest;
@@ -76,6 +77,7 @@ mod vault;
 pub mod verify;
 
 pub use attempt::{Attempt, PartUpload};
+pub use change::{Below, ChangeCounts, ChangeKind, Changes, Comparison, Difference, Rule};
 pub use commit::{Committed, Draft};
 pub use error::{Result, VaultError};
 pub use journal::{PageEntry, Run, ShardRecord};
@@ -83,6 +85,6 @@ pub use keys::{Access, DataKey, Key};
 pub use lease::Lease;
 pub use line::{Line, Owner};
 pub use manifest::{FileRef, Manifest, ObjectEntry, ParentRef};
-pub use state::{IdRange, Part, PartKind, State, StateRef};
+pub use state::{FooterRef, IdRange, Part, PartKind, State, StateRef};
 pub use storage::{AzureCredentials, AzureOptions, GcsOptions, Location, S3Credentials, S3Options, Storage};
 pub use vault::Vault;

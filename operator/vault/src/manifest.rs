@@ -1,11 +1,14 @@
 //! The manifest: what one snapshot holds, signed, chained to its parent, without values of records.
 
+use std::collections::BTreeMap;
+
 use orgkeep_core::ledger::ObjectLedger;
 use orgkeep_core::run::{Completeness, Counts, Failure, OrgFacts};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::canonical;
+use crate::change::ChangeCounts;
 use crate::digest;
 use crate::error::{Result, VaultError};
 use crate::keys::{Keyring, verify_signature};
@@ -57,6 +60,16 @@ pub struct ObjectEntry {
     /// Rows gone since the parent; absent when not compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted: Option<u64>,
+    /// Rows of which only formulas or roll-ups moved; absent when not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recalculated: Option<u64>,
+    /// Counts by the user who last changed the record, JSON `{Id: {added, updated, …}}`, sealed; see
+    /// [`crate::Vault::users`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed_users: Option<String>,
+    /// The same in a vault without encryption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<BTreeMap<String, ChangeCounts>>,
     /// `sha256:…` of the schema's canonical JSON.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub schema_digest: String,
@@ -78,7 +91,15 @@ pub struct ObjectEntry {
 impl ObjectEntry {
     /// An object whose state stands; `proven` follows from the ledger.
     pub fn new(state: StateRef, ledger: ObjectLedger) -> Self {
+        let changes = state.changes.unwrap_or_default();
+        let counts = changes.counts;
         Self {
+            added: counts.map(|counts| counts.added),
+            updated: counts.map(|counts| counts.updated),
+            deleted: counts.map(|counts| counts.deleted),
+            recalculated: counts.map(|counts| counts.recalculated),
+            sealed_users: changes.sealed_users,
+            users: changes.users,
             name: state.object,
             state: Some(state.file),
             records: state.rows,

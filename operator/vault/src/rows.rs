@@ -1,17 +1,24 @@
 //! Between parts in the vault and the codec: keys, checks, rows.
 
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
 use orgkeep_core::id::SalesforceId;
 use tokio::runtime::Handle;
 
 use crate::attempt::Attempt;
-use crate::codec::{self, PartKey, check_part};
+use crate::codec::{self, PartData, PartKey, Ranges, check_part};
 use crate::error::{Result, VaultError};
 use crate::keys::DataKey;
 use crate::manifest::Manifest;
-use crate::read::rows::Opened;
-use crate::read::{PartRef, Rows};
-use crate::state::{IdRange, Part};
+use crate::read::{Batches, Keys, Opened, PartRef, Rows};
+use crate::state::{IdRange, Part, State};
 use crate::vault::Vault;
+
+/// Parts up to so many bytes are read whole: one request instead of several.
+const WHOLE: u64 = 512 << 10;
 
 impl DataKey {
     /// The key as the codec takes it; `None` in a vault without encryption.
@@ -68,29 +75,92 @@ impl Vault {
         object: &str,
         fields: Option<&[String]>,
     ) -> Result<Rows<impl FnMut(&PartRef) -> Opened + Send + use<>>> {
+        self.rows_of(manifest, object, fields, Keys::All).await
+    }
+
+    /// As [`Vault::rows`], of these keys only.
+    pub async fn rows_of(
+        &self,
+        manifest: &Manifest,
+        object: &str,
+        fields: Option<&[String]>,
+        keys: Keys,
+    ) -> Result<Rows<impl FnMut(&PartRef) -> Opened + Send + use<>>> {
         let state = self.state(manifest, object).await?;
-        let mut parts = Vec::new();
-        for part in &state.parts {
-            let min_id = self.ids(part)?.and_then(|ids| SalesforceId::parse(&ids.min).ok());
-            parts.push(PartRef { path: part.path.clone(), min_id });
-        }
-        let vault = self.clone();
-        let runtime = Handle::current();
-        let known = state.parts;
-        let opener = move |wanted: &PartRef| -> Opened {
-            let part = known
-                .iter()
-                .find(|part| part.path == wanted.path)
-                .ok_or_else(|| VaultError::corrupted(&wanted.path, "the state does not name it"))?;
-            let bytes = runtime.block_on(vault.storage().get(&part.path)).map_err(VaultError::from)?;
-            if crate::digest::sha256(&bytes) != part.sha256 {
-                return Err(VaultError::corrupted(&part.path, "its digest is not the state's").into());
+        let parts = self.part_refs(&state.parts)?;
+        Rows::of(&state.schema, fields, keys, parts, self.opener(state.parts)).map_err(|error| {
+            VaultError::ObjectNotFound {
+                snapshot: format!("{}/{}", manifest.line_id, manifest.seq),
+                object: error.to_string(),
             }
-            Ok((bytes, vault.open_key(part)?.part_key()))
-        };
-        Rows::new(&state.schema, fields, parts, opener).map_err(|error| VaultError::ObjectNotFound {
-            snapshot: format!("{}/{}", manifest.line_id, manifest.seq),
-            object: error.to_string(),
         })
+    }
+
+    /// The rows of a state as Arrow batches in its schema. Reading them blocks, too.
+    pub fn batches(
+        &self,
+        state: &State,
+        fields: Option<&[String]>,
+        keys: Keys,
+    ) -> Result<Batches<impl FnMut(&PartRef) -> Opened + Send + use<>>> {
+        let parts = self.part_refs(&state.parts)?;
+        Batches::new(&state.schema, fields, keys, parts, self.opener(state.parts.clone())).map_err(|error| {
+            VaultError::ObjectNotFound { snapshot: state.run_id.clone(), object: error.to_string() }
+        })
+    }
+
+    /// Parts as a reading names them.
+    pub(crate) fn part_refs(&self, parts: &[Part]) -> Result<Vec<PartRef>> {
+        parts
+            .iter()
+            .map(|part| {
+                let ids = self.ids(part)?;
+                let id = |text: &String| SalesforceId::parse(text).ok();
+                let (min_id, max_id) = ids.map_or((None, None), |ids| (id(&ids.min), id(&ids.max)));
+                Ok(PartRef { path: part.path.clone(), min_id, max_id })
+            })
+            .collect()
+    }
+
+    /// Opens these parts for a reading; must be called within a runtime, and what it returns outside of async code.
+    pub(crate) fn opener(&self, parts: Vec<Part>) -> impl FnMut(&PartRef) -> Opened + Send + use<> {
+        let (vault, runtime) = (self.clone(), Handle::current());
+        let known: HashMap<String, Part> = parts.into_iter().map(|part| (part.path.clone(), part)).collect();
+        move |wanted: &PartRef| {
+            let part = known
+                .get(&wanted.path)
+                .ok_or_else(|| VaultError::corrupted(&wanted.path, "the state does not name it"))?;
+            Ok(runtime.block_on(vault.open_part(part))?)
+        }
+    }
+
+    /// A part for reading: its end, held against the digest of its footer, or where that was not noted all of it,
+    /// held against the digest of the file.
+    pub(crate) async fn open_part(&self, part: &Part) -> Result<(PartData, Option<PartKey>)> {
+        let key = self.open_key(part)?.part_key();
+        let Some(footer) = part.footer.as_ref().filter(|_| key.is_some() && part.size > WHOLE) else {
+            return Ok((self.part_bytes(part).await?.into(), key));
+        };
+        let start = part.size.saturating_sub(footer.size);
+        let end = self.storage().get_range(&part.path, start..part.size).await?;
+        if crate::digest::sha256(&end) != footer.sha256 {
+            return Err(VaultError::corrupted(&part.path, "its footer is not what was written"));
+        }
+        let file = Stored { vault: self.clone(), path: part.path.clone(), runtime: Handle::current() };
+        Ok((PartData::Ranges { size: part.size, end, file: Arc::new(file) }, key))
+    }
+}
+
+/// A part in the storage.
+struct Stored {
+    vault: Vault,
+    path: String,
+    runtime: Handle,
+}
+
+impl Ranges for Stored {
+    fn read(&self, range: Range<u64>) -> std::io::Result<Bytes> {
+        let read = self.vault.storage().get_range(&self.path, range);
+        self.runtime.block_on(read).map_err(std::io::Error::other)
     }
 }

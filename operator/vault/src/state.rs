@@ -1,9 +1,12 @@
 //! The state of an object at a snapshot: the files that make it up, and the schema that they were written by.
 
+use std::collections::BTreeMap;
+
 use orgkeep_core::schema::ObjectSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::change::Changes;
 use crate::error::{Result, VaultError};
 use crate::keys::DataKey;
 use crate::layout::FORMAT_VERSION;
@@ -29,6 +32,26 @@ pub struct IdRange {
     pub max: String,
 }
 
+/// The last bytes of a Parquet file: footer, its length, magic number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FooterRef {
+    /// How many bytes.
+    pub size: u64,
+    /// Hex of their SHA-256.
+    pub sha256: String,
+}
+
+impl FooterRef {
+    /// Of a whole file; `None` if it is none of Parquet.
+    pub(crate) fn of(file: &[u8]) -> Option<Self> {
+        let (rest, _magic) = file.split_last_chunk::<4>()?;
+        let (rest, length) = rest.split_last_chunk::<4>()?;
+        let footer = rest.len().checked_sub(u32::from_le_bytes(*length) as usize)?;
+        let end = file.get(footer..)?;
+        Some(Self { size: end.len() as u64, sha256: crate::digest::sha256(end) })
+    }
+}
+
 /// One Parquet file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -43,6 +66,13 @@ pub struct Part {
     pub rows: u64,
     /// Base or delta.
     pub kind: PartKind,
+    /// Its end with the whole footer, so that its columns can be read without reading all of it; absent where it
+    /// was not noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub footer: Option<FooterRef>,
+    /// `sha256:…` of the schema that it was written by; empty: the state's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub schema_digest: String,
     /// Its data key as the vault wraps it; empty without encryption.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub wrapped_key: String,
@@ -105,11 +135,22 @@ pub struct State {
     pub schema: ObjectSchema,
     /// `sha256:…` of the schema's canonical JSON.
     pub schema_digest: String,
+    /// Schemas that parts were written by, by their digests, where they are not the state's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub former_schemas: BTreeMap<String, ObjectSchema>,
     /// The files.
     pub parts: Vec<Part>,
 }
 
 impl State {
+    /// The schema that a part was written by: a field that is not in it was not queried for the part's rows.
+    pub fn schema_of(&self, part: &Part) -> Option<&ObjectSchema> {
+        if part.schema_digest.is_empty() || part.schema_digest == self.schema_digest {
+            return Some(&self.schema);
+        }
+        self.former_schemas.get(&part.schema_digest)
+    }
+
     pub(crate) fn check(&self, path: &str) -> Result<()> {
         check_version(path, self.format_version)?;
         if self.kind != "state" {
@@ -142,4 +183,6 @@ pub struct StateRef {
     pub parts: Vec<FileRef>,
     /// Bytes of the state and of those parts that this run wrote.
     pub new_bytes: u64,
+    /// What changed since the parent; absent when not compared.
+    pub changes: Option<Changes>,
 }

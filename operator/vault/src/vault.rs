@@ -319,7 +319,7 @@ impl Vault {
     }
 
     /// Reads a file back in pieces and compares it with what it should be; the words of what is wrong.
-    pub(crate) async fn compare(&self, file: &FileRef) -> Result<Option<String>> {
+    pub(crate) async fn compare_digest(&self, file: &FileRef) -> Result<Option<String>> {
         let mut running = Running::new();
         let mut at = 0;
         while at < file.size {

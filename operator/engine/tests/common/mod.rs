@@ -12,8 +12,6 @@ use orgkeep_engine::progress::Tracker;
 use orgkeep_engine::secrets::InlineSecrets;
 use orgkeep_engine::serve::ResultSlot;
 use orgkeep_engine::{Context, task};
-use orgkeep_vault::codec::PartKey;
-use orgkeep_vault::read::{PartRef, Rows};
 use orgkeep_vault::{Access, Key, Location, Vault, VaultError};
 use secrecy::SecretString;
 use serde_json::json;
@@ -79,20 +77,15 @@ impl Bed {
     pub async fn rows(&self, object: &str) -> Vec<Vec<Option<String>>> {
         let vault = self.open().await.unwrap();
         let manifest = vault.find_snapshot("latest").await.unwrap();
-        let state = vault.state(&manifest, object).await.unwrap();
-        let mut files = std::collections::BTreeMap::new();
-        for part in &state.parts {
-            let key = vault.open_key(part).unwrap();
-            let key = key.bytes().map(|bytes| PartKey::new(bytes, Vec::new()));
-            files.insert(part.path.clone(), (vault.part_bytes(part).await.unwrap(), key));
-        }
-        let parts = files.keys().map(|path| PartRef { path: path.clone(), min_id: None }).collect();
-        let mut reader = Rows::new(&state.schema, None, parts, |part| Ok(files[&part.path].clone())).unwrap();
-        let mut rows = Vec::new();
-        while let Some(row) = reader.next().unwrap() {
-            rows.push(row.texts().unwrap());
-        }
-        rows
+        let mut reader = vault.rows(&manifest, object, None).await.unwrap();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut rows = Vec::new();
+            while let Some(row) = reader.next().unwrap() {
+                rows.push(row.texts().unwrap());
+            }
+            rows
+        });
+        read.await.unwrap()
     }
 
     /// Every byte of the vault against its manifests.

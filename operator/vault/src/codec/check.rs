@@ -3,13 +3,14 @@
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
-use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::ProjectionMask;
 
 use super::error::CodecError;
+use super::file::PartFile;
 use super::kind::Role;
 use super::part::PartKey;
-use super::writer::{FORMAT, META_DERIVED, META_FORMAT, OWN_COLUMNS};
+use super::source::PartData;
+use super::writer::OWN_COLUMNS;
 use super::{hash, raw};
 
 /// What a check found.
@@ -21,51 +22,28 @@ pub struct PartCheck {
     pub deletes: u64,
 }
 
-/// Rows that a read decodes at once.
+/// Rows that a check decodes at once.
 const BATCH: usize = 1024;
 
-/// Opens a part; a part that should be encrypted and is not is refused.
-pub(crate) fn open(
-    bytes: Bytes,
-    key: Option<&PartKey>,
-) -> Result<ParquetRecordBatchReaderBuilder<Bytes>, CodecError> {
-    let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    if let Some(key) = key {
-        if !bytes.ends_with(b"PARE") {
-            return Err(CodecError::Format("not encrypted, though there is a key for it".into()));
-        }
-        options = options.with_file_decryption_properties(key.decryption()?);
-    }
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?;
-    match meta(&builder, META_FORMAT) {
-        Some(FORMAT) => Ok(builder.with_batch_size(BATCH)),
-        Some(other) => Err(CodecError::Format(format!("version {other}, known is {FORMAT}"))),
-        None => Err(CodecError::Format(format!("no {META_FORMAT} in its metadata"))),
-    }
-}
-
-fn meta<'a>(builder: &'a ParquetRecordBatchReaderBuilder<Bytes>, name: &str) -> Option<&'a str> {
-    let pairs = builder.metadata().file_metadata().key_value_metadata()?;
-    pairs.iter().find(|pair| pair.key == name)?.value.as_deref()
-}
-
 /// Rows of a part by its footer, decrypted: what a ledger counts.
-pub fn part_rows(bytes: Bytes, key: Option<&PartKey>) -> Result<u64, CodecError> {
-    let builder = open(bytes, key)?;
-    u64::try_from(builder.metadata().file_metadata().num_rows())
-        .map_err(|_| CodecError::Format("a negative number of rows".into()))
+pub fn part_rows(bytes: impl Into<PartData>, key: Option<&PartKey>) -> Result<u64, CodecError> {
+    PartFile::open(bytes.into(), key)?.rows()
 }
 
 /// Decodes every row of a part, computes its hashes again and holds them against those stored.
-pub fn check_part(bytes: Bytes, key: Option<&PartKey>) -> Result<PartCheck, CodecError> {
-    let builder = open(bytes, key)?;
-    let derived = meta(&builder, META_DERIVED).unwrap_or("[]");
-    let derived: Vec<String> = serde_json::from_str(derived)
-        .map_err(|_| CodecError::Format(format!("{META_DERIVED} is not a list")))?;
+pub fn check_part(bytes: impl Into<PartData>, key: Option<&PartKey>) -> Result<PartCheck, CodecError> {
+    let file = PartFile::open(bytes.into(), key)?;
+    let derived = file.derived()?;
     let mut check = PartCheck::default();
     let mut last = String::new();
-    for batch in builder.build()? {
-        check_batch(&batch?, &derived, &mut last, &mut check)?;
+    let all = ProjectionMask::all();
+    for group in 0..file.groups() {
+        for batch in file.read_group(group, &all, BATCH)? {
+            check_batch(&batch?, &derived, &mut last, &mut check)?;
+        }
+    }
+    if file.deletes().is_some_and(|noted| noted != check.deletes) {
+        return Err(CodecError::Format(format!("{} rows delete, another number was noted", check.deletes)));
     }
     Ok(check)
 }
@@ -79,7 +57,8 @@ fn check_batch(
     let (mut sums, mut derived_sums) = (vec![0; batch.num_rows()], vec![0; batch.num_rows()]);
     let schema = batch.schema();
     let role = |name: &str| Role::of(name, derived.iter().any(|field| field == name));
-    for (field, column) in schema.fields().iter().zip(batch.columns()).skip(OWN_COLUMNS.len()) {
+    let fields = schema.fields().iter().zip(batch.columns());
+    for (field, column) in fields.filter(|(field, _)| !field.name().starts_with('_')) {
         match role(field.name()) {
             Role::Compared => hash::add_column(hash::seed(field.name()), column, &mut sums)?,
             Role::Derived => hash::add_column(hash::seed(field.name()), column, &mut derived_sums)?,
@@ -131,7 +110,7 @@ fn check_batch(
 }
 
 /// The Id that virtual objects give to every row.
-pub(crate) fn is_nobody(id: &str) -> bool {
+fn is_nobody(id: &str) -> bool {
     id == "000000000000000AAA"
 }
 

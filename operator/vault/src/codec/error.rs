@@ -95,6 +95,12 @@ pub enum CodecError {
     /// Parquet could not be written or read; a wrong key shows here, too.
     #[error("Parquet: {0}")]
     Parquet(#[from] ParquetError),
+    /// Bytes of the part could not be read where they are stored.
+    #[error("{0}")]
+    Read(std::io::Error),
+    /// What a parent holds could not be looked up.
+    #[error("the parent could not be read: {0}")]
+    Parent(Box<dyn std::error::Error + Send + Sync>),
     /// Columns could not be made or read.
     #[error("Arrow: {0}")]
     Arrow(#[from] ArrowError),

@@ -7,18 +7,25 @@ pub mod arena;
 pub mod check;
 pub mod columns;
 pub mod csv;
+pub mod delta;
 pub mod error;
+pub(crate) mod file;
 pub mod hash;
+pub(crate) mod key;
 pub mod kind;
+pub(crate) mod merged;
 pub mod number;
 pub mod part;
 pub mod raw;
+pub mod source;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;
 pub mod writer;
 
 pub use check::{PartCheck, check_part, part_rows};
+pub use delta::{Candidate, Parent, RowHash, Verdict};
 pub use error::{CodecError, CsvError, CsvFault};
 pub use part::{Part, PartFacts, PartKey, Settings};
+pub use source::{PartData, Ranges};
 pub use writer::PartWriter;

@@ -73,6 +73,13 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// For deltas: small row groups, since a reader holds one of each delta over a key.
+    pub fn delta() -> Self {
+        Self { group_rows: 4 << 10, group_bytes: 3 << 20, zstd_level: 3, ..Self::default() }
+    }
+}
+
 /// What is known of a part when it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PartFacts {
@@ -82,6 +89,8 @@ pub struct PartFacts {
     pub deletes: u64,
     /// Rows left out since a later one in the same buffer has the same Id.
     pub duplicates: u64,
+    /// Rows left out of a delta since the parent holds them as they are.
+    pub unchanged: u64,
     /// Cells kept as text in `_raw`.
     pub raw_cells: u64,
     /// Row groups.

@@ -20,7 +20,9 @@ use parquet::schema::types::ColumnPath;
 use super::arena::{Arena, Op};
 use super::columns::{Batch, RawCell};
 use super::csv::Splitter;
+use super::delta::{Candidate, Parent, RowHash, Verdict};
 use super::error::CodecError;
+use super::key::{NOBODY, key_of};
 use super::kind::{Column, Role};
 use super::part::{Part, PartFacts, PartKey, Settings};
 use super::{hash, raw};
@@ -31,10 +33,14 @@ pub const FORMAT: &str = "1";
 pub const META_FORMAT: &str = "orgkeep.format";
 /// Metadata: API name of the object.
 pub const META_OBJECT: &str = "orgkeep.object";
+/// Metadata: how many rows delete.
+pub const META_DELETES: &str = "orgkeep.deletes";
 /// Metadata: JSON list of the fields that go into `_hash_derived`.
 pub const META_DERIVED: &str = "orgkeep.derived";
 /// Columns of ours before the fields.
 pub const OWN_COLUMNS: [&str; 4] = ["_op", "_hash", "_hash_derived", "_raw"];
+/// Columns of ours that follow in a delta: the hashes of the row that the parent holds.
+pub const BEFORE_COLUMNS: [&str; 2] = ["_before", "_before_derived"];
 
 /// Makes parts of the rows of one object.
 #[derive(Debug)]
@@ -50,6 +56,16 @@ pub struct PartWriter {
     splitter: Splitter,
     parts: Vec<Part>,
     taken: u64,
+    parent: Option<Box<dyn Parent>>,
+}
+
+/// What a file has besides its rows.
+struct Layout<'a> {
+    /// Fields, by their place in the object.
+    order: &'a [usize],
+    schema: SchemaRef,
+    /// In a delta: what the parent holds of each row.
+    before: Option<&'a [Option<RowHash>]>,
 }
 
 impl PartWriter {
@@ -60,7 +76,7 @@ impl PartWriter {
         let stamp = columns.iter().position(|column| column.name == "SystemModstamp");
         let mut order: Vec<usize> = id.into_iter().chain(stamp).collect();
         order.extend((0..columns.len()).filter(|index| Some(*index) != id && Some(*index) != stamp));
-        let schema = file_schema(order.iter().map(|index| &columns[*index]));
+        let schema = file_schema(order.iter().map(|index| &columns[*index]), false);
         let properties = properties(object, &columns, key, settings.zstd_level)?;
         let names = columns.iter().map(|column| column.name.clone()).collect();
         Ok(Self {
@@ -74,7 +90,17 @@ impl PartWriter {
             settings,
             parts: Vec::new(),
             taken: 0,
+            parent: None,
         })
+    }
+
+    /// Writes deltas over a parent: rows that it holds as they are are left out, and columns without any value.
+    pub fn over(mut self, parent: Box<dyn Parent>) -> Result<Self, CodecError> {
+        if self.id.is_none() {
+            return Err(CodecError::Misuse("a delta of an object without an Id"));
+        }
+        self.parent = Some(parent);
+        Ok(self)
     }
 
     /// Takes a chunk of a Bulk CSV page; each page begins with its header and is closed by [`Self::end_page`].
@@ -160,8 +186,19 @@ impl PartWriter {
         if self.arena.rows() == 0 {
             return Ok(());
         }
-        let part = self.encode()?;
-        self.parts.push(part);
+        let (rows, duplicates) = self.sorted();
+        let part = match self.parent.take() {
+            Some(mut parent) => {
+                let part = self.encode_changes(&rows, duplicates, parent.as_mut());
+                self.parent = Some(parent);
+                part?
+            }
+            None => {
+                let layout = Layout { order: &self.order, schema: self.schema.clone(), before: None };
+                Some(self.encode(&rows, duplicates, &layout)?)
+            }
+        };
+        self.parts.extend(part);
         self.arena.clear();
         Ok(())
     }
@@ -175,24 +212,84 @@ impl PartWriter {
         Ok(self.parts)
     }
 
-    fn encode(&self) -> Result<Part, CodecError> {
-        let (rows, duplicates) = self.sorted();
-        let Some(text) = self.arena.text() else {
-            return Err(CodecError::Format("rows that are not UTF-8".into()));
+    /// A part of what the parent does not hold; none if that is nothing.
+    fn encode_changes(
+        &self,
+        rows: &[u32],
+        duplicates: u64,
+        parent: &mut dyn Parent,
+    ) -> Result<Option<Part>, CodecError> {
+        let candidates = self.candidates(rows)?;
+        let verdicts = parent.settle(&candidates)?;
+        if verdicts.len() != rows.len() {
+            return Err(CodecError::Misuse("the parent did not settle all rows"));
+        }
+        let (mut kept, mut before) = (Vec::new(), Vec::new());
+        for (row, verdict) in rows.iter().zip(verdicts) {
+            if let Verdict::Keep(held) = verdict {
+                kept.push(*row);
+                before.push(held);
+            }
+        }
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        let stamp = self.columns.iter().position(|column| column.name == "SystemModstamp");
+        let filled = |index: &usize| {
+            Some(*index) == self.id
+                || Some(*index) == stamp
+                || kept.iter().any(|row| !self.arena.cell(*row as usize, *index).is_empty())
         };
+        let order: Vec<usize> = self.order.iter().copied().filter(filled).collect();
+        let schema = file_schema(order.iter().map(|index| &self.columns[*index]), true);
+        let layout = Layout { order: &order, schema, before: Some(&before) };
+        let mut part = self.encode(&kept, duplicates, &layout)?;
+        part.facts.unchanged = (rows.len() - kept.len()) as u64;
+        Ok(Some(part))
+    }
+
+    /// Keys and hashes of rows, typed and forgotten again batch by batch.
+    fn candidates(&self, rows: &[u32]) -> Result<Vec<Candidate>, CodecError> {
+        let text = self.text()?;
+        let mut candidates = Vec::with_capacity(rows.len());
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (many, _) = self.next_batch(rest, self.settings.batch_rows);
+            let (rows, after) = rest.split_at(many);
+            let batch = Batch { arena: &self.arena, text, rows };
+            let (hashes, ..) = self.typed(batch, &self.order)?;
+            for (row, hash) in rows.iter().zip(hashes) {
+                let key = self.id.map_or(0, |id| key_of(self.arena.cell(*row as usize, id)));
+                let deletes = self.arena.op(*row as usize) == Op::Delete;
+                candidates.push(Candidate { key, hash, deletes });
+            }
+            rest = after;
+        }
+        Ok(candidates)
+    }
+
+    fn text(&self) -> Result<&str, CodecError> {
+        self.arena.text().ok_or_else(|| CodecError::Format("rows that are not UTF-8".into()))
+    }
+
+    fn encode(&self, rows: &[u32], duplicates: u64, layout: &Layout<'_>) -> Result<Part, CodecError> {
+        let text = self.text()?;
         let options =
             ArrowWriterOptions::new().with_properties(self.properties.clone()).with_skip_arrow_metadata(true);
         let room = self.arena.data_bytes() / 4;
         let mut writer =
-            ArrowWriter::try_new_with_options(Vec::with_capacity(room), self.schema.clone(), options)?;
+            ArrowWriter::try_new_with_options(Vec::with_capacity(room), layout.schema.clone(), options)?;
         let mut facts = PartFacts { rows: rows.len() as u64, duplicates, ..PartFacts::default() };
         let mut group = (0, 0);
-        let mut rest = rows.as_slice();
+        let mut rest = rows;
         while !rest.is_empty() {
             let (many, bytes) = self.next_batch(rest, self.settings.group_rows - group.0);
+            let before = rows.len() - rest.len();
             let (batch, after) = rest.split_at(many);
-            let columns = self.batch(Batch { arena: &self.arena, text, rows: batch }, &mut facts)?;
-            writer.write(&RecordBatch::try_new(self.schema.clone(), columns)?)?;
+            let before = layout.before.map(|held| &held[before..before + many]);
+            let batch = Batch { arena: &self.arena, text, rows: batch };
+            let columns = self.batch(batch, layout.order, before, &mut facts)?;
+            writer.write(&RecordBatch::try_new(layout.schema.clone(), columns)?)?;
             group = (group.0 + many, group.1 + bytes);
             if group.0 >= self.settings.group_rows || group.1 >= self.settings.group_bytes || after.is_empty()
             {
@@ -202,6 +299,7 @@ impl PartWriter {
             }
             rest = after;
         }
+        writer.append_key_value_metadata(KeyValue::new(META_DELETES.to_owned(), facts.deletes.to_string()));
         let bytes = writer.into_inner()?;
         if let (Some(id), Some(first), Some(last)) = (self.id, rows.first(), rows.last()) {
             let of = |row: u32| {
@@ -219,13 +317,12 @@ impl PartWriter {
         let many = self.arena.rows();
         let Some(id) = self.id else { return ((0..many as u32).collect(), 0) };
         let mut keys: Vec<(u128, u32)> =
-            (0..many).map(|row| (sort_key(self.arena.cell(row, id)), row as u32)).collect();
+            (0..many).map(|row| (key_of(self.arena.cell(row, id)), row as u32)).collect();
         keys.sort_unstable();
-        let nobody = sort_key(&[b'0'; 15]);
         let mut rows: Vec<u32> = Vec::with_capacity(many);
         for (at, (key, row)) in keys.iter().enumerate() {
             // Virtual objects give every row the Id of nobody; these are rows all the same.
-            if *key == nobody || keys.get(at + 1).is_none_or(|(next, _)| next != key) {
+            if *key == NOBODY || keys.get(at + 1).is_none_or(|(next, _)| next != key) {
                 rows.push(*row);
             }
         }
@@ -246,12 +343,13 @@ impl PartWriter {
         (many, bytes)
     }
 
-    fn batch(&self, batch: Batch<'_>, facts: &mut PartFacts) -> Result<Vec<ArrayRef>, CodecError> {
+    /// Fields of a batch and the hashes of its rows.
+    fn typed(&self, batch: Batch<'_>, order: &[usize]) -> Result<Typed, CodecError> {
         let many = batch.rows.len();
         let mut raw_cells = Vec::new();
         let (mut sums, mut derived) = (vec![0_u128; many], vec![0_u128; many]);
-        let mut fields = Vec::with_capacity(self.order.len());
-        for index in &self.order {
+        let mut fields = Vec::with_capacity(order.len());
+        for index in order {
             let column = &self.columns[*index];
             let array = if Some(*index) == self.id {
                 batch.ids(*index)?
@@ -275,12 +373,24 @@ impl PartWriter {
             };
             sums[*row] = sums[*row].wrapping_add(hash::raw(column.seed, &column.kind.data_type(), text));
         }
-        facts.raw_cells += raw_cells.len() as u64;
+        let hashes = sums.into_iter().zip(derived).map(|(hash, derived)| RowHash { hash, derived }).collect();
+        Ok((hashes, fields, raw_cells))
+    }
 
+    fn batch(
+        &self,
+        batch: Batch<'_>,
+        order: &[usize],
+        before: Option<&[Option<RowHash>]>,
+        facts: &mut PartFacts,
+    ) -> Result<Vec<ArrayRef>, CodecError> {
+        let many = batch.rows.len();
+        let (sums, mut fields, raw_cells) = self.typed(batch, order)?;
+        facts.raw_cells += raw_cells.len() as u64;
         let (mut ops, mut hashes) = (StringBuilder::new(), FixedSizeBinaryBuilder::with_capacity(many, 16));
         let mut derived_hashes = FixedSizeBinaryBuilder::with_capacity(many, 16);
         let has_derived = self.columns.iter().any(|column| column.role == Role::Derived);
-        for (at, row) in batch.rows.iter().enumerate() {
+        for (row, sums) in batch.rows.iter().zip(&sums) {
             let op = self.arena.op(*row as usize);
             ops.append_value(op.as_str());
             if op == Op::Delete {
@@ -289,9 +399,9 @@ impl PartWriter {
                 derived_hashes.append_null();
                 continue;
             }
-            hashes.append_value(sums[at].to_le_bytes())?;
+            hashes.append_value(sums.hash.to_le_bytes())?;
             if has_derived {
-                derived_hashes.append_value(derived[at].to_le_bytes())?;
+                derived_hashes.append_value(sums.derived.to_le_bytes())?;
             } else {
                 derived_hashes.append_null();
             }
@@ -302,6 +412,9 @@ impl PartWriter {
             Arc::new(derived_hashes.finish()),
             self.raw_column(batch, raw_cells),
         ];
+        if let Some(before) = before {
+            columns.extend(before_columns(before, has_derived)?);
+        }
         columns.append(&mut fields);
         Ok(columns)
     }
@@ -328,28 +441,52 @@ impl PartWriter {
     }
 }
 
-/// Ids in the order of their bytes: the first fifteen characters decide, the others follow from them.
-fn sort_key(id: &[u8]) -> u128 {
-    let mut key = [0_u8; 16];
-    let many = id.len().min(15);
-    key[..many].copy_from_slice(&id[..many]);
-    u128::from_be_bytes(key)
+/// Hashes of rows, their fields, and the cells that do not fit.
+type Typed = (Vec<RowHash>, Vec<ArrayRef>, Vec<RawCell>);
+
+/// The hashes of what the parent holds, null where it holds nothing.
+pub(crate) fn before_columns(
+    before: &[Option<RowHash>],
+    has_derived: bool,
+) -> Result<[ArrayRef; 2], CodecError> {
+    let mut hashes = FixedSizeBinaryBuilder::with_capacity(before.len(), 16);
+    let mut derived = FixedSizeBinaryBuilder::with_capacity(before.len(), 16);
+    for held in before {
+        match held {
+            Some(held) => hashes.append_value(held.hash.to_le_bytes())?,
+            None => hashes.append_null(),
+        }
+        match held {
+            Some(held) if has_derived => derived.append_value(held.derived.to_le_bytes())?,
+            _ => derived.append_null(),
+        }
+    }
+    Ok([Arc::new(hashes.finish()), Arc::new(derived.finish())])
 }
 
-fn file_schema<'a>(fields: impl Iterator<Item = &'a Column>) -> SchemaRef {
+fn file_schema<'a>(fields: impl Iterator<Item = &'a Column>, delta: bool) -> SchemaRef {
+    let mut all = own_fields(delta);
+    all.extend(fields.map(Column::arrow));
+    Arc::new(Schema::new(all))
+}
+
+/// Columns of ours.
+pub(crate) fn own_fields(delta: bool) -> Vec<ArrowField> {
     let [op, hash, derived, raw] = OWN_COLUMNS;
-    let mut all = vec![
+    let mut own = vec![
         ArrowField::new(op, DataType::Utf8, true),
         ArrowField::new(hash, DataType::FixedSizeBinary(16), true),
         ArrowField::new(derived, DataType::FixedSizeBinary(16), true),
         ArrowField::new(raw, DataType::Utf8, true),
     ];
-    all.extend(fields.map(Column::arrow));
-    Arc::new(Schema::new(all))
+    if delta {
+        own.extend(BEFORE_COLUMNS.map(|name| ArrowField::new(name, DataType::FixedSizeBinary(16), true)));
+    }
+    own
 }
 
 /// One V1 data page per column chunk, no dictionary, statistics only where readers prune by them: see the format.
-fn properties(
+pub(crate) fn properties(
     object: &ObjectSchema,
     columns: &[Column],
     key: Option<&PartKey>,
@@ -379,7 +516,7 @@ fn properties(
     for name in ["Id", "SystemModstamp"] {
         builder = builder.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::Chunk);
     }
-    for name in ["_hash", "_hash_derived"] {
+    for name in ["_hash", "_hash_derived", "_before", "_before_derived"] {
         builder = builder.set_column_compression(ColumnPath::from(name), Compression::UNCOMPRESSED);
     }
     if let Some(key) = key {

@@ -82,6 +82,22 @@ impl Keyring {
         Ok(DataKey { secret: Some(secret), wrapped, vault_id: self.vault_id.clone() })
     }
 
+    /// Seals a value that stands in a manifest; `None` in a vault without encryption.
+    pub(crate) fn seal_for_manifest(&self, bound_to: &str, value: &[u8]) -> Result<Option<String>> {
+        let Some(root) = &self.root else { return Ok(None) };
+        Ok(Some(seal(&derive(root.as_ref(), &self.vault_id, "manifest values")?, bound_to, value)?))
+    }
+
+    /// Opens one.
+    pub(crate) fn open_of_manifest(&self, bound_to: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>> {
+        let Some(root) = &self.root else {
+            let why = "no key was given".to_owned();
+            return Err(VaultError::WrongKey { vault: self.vault_id.clone(), why });
+        };
+        open(&derive(root.as_ref(), &self.vault_id, "manifest values")?, bound_to, sealed)?
+            .ok_or_else(|| VaultError::corrupted(bound_to, "a sealed value of it does not open"))
+    }
+
     /// A data key as a state names it.
     pub(crate) fn open_data_key(&self, file: &str, wrapped: &str) -> Result<DataKey> {
         let secret = match (&self.root, wrapped.is_empty()) {

@@ -99,25 +99,31 @@ fn json_row(row: &Row<'_>, names: &[Vec<u8>], out: &mut Vec<u8>) -> Result<(), R
         separate(at, out);
         out.extend_from_slice(name);
         out.push(b':');
-        let bare = row.column(at).is_some_and(|column| cell::is_bare(column.data_type()));
+        let bare = row.is_bare(at);
         match (row.typed(at), raw.get(field)) {
-            (Some((column, at)), _) if bare => {
+            (Some((column, at)), _) if bare && cell::is_bare(column.data_type()) => {
                 cell::write_text(column, at, out).map_err(|source| row.error(source))?;
             }
             (Some((column, at)), _) => {
                 let mut text = Vec::new();
                 cell::write_text(column, at, &mut text).map_err(|source| row.error(source))?;
-                json_text(&String::from_utf8_lossy(&text), out);
+                match String::from_utf8_lossy(&text) {
+                    // A part of a time when the field was text.
+                    number if bare && is_number(&number) => out.extend_from_slice(number.as_bytes()),
+                    text => json_text(&text, out),
+                }
             }
-            (None, Some(raw)) if bare && serde_json::from_str::<serde_json::Number>(raw).is_ok() => {
-                out.extend_from_slice(raw.as_bytes());
-            }
+            (None, Some(raw)) if bare && is_number(raw) => out.extend_from_slice(raw.as_bytes()),
             (None, Some(raw)) => json_text(raw, out),
             (None, None) => out.extend_from_slice(b"null"),
         }
     }
     out.push(b'}');
     Ok(())
+}
+
+fn is_number(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Number>(text).is_ok()
 }
 
 fn json_text(text: &str, out: &mut Vec<u8>) {

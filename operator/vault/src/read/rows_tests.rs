@@ -4,6 +4,7 @@ use super::*;
 use crate::codec::testing::{id, key, object, page, parts, row};
 use crate::codec::{PartCheck, PartWriter, Settings, check_part};
 use crate::read::{write_csv, write_json, write_json_lines};
+use bytes::Bytes;
 use proptest::prelude::*;
 
 /// A state of parts held in memory, by their place.
@@ -14,12 +15,12 @@ fn read<'a>(
     let refs = files
         .iter()
         .enumerate()
-        .map(|(at, (min, _))| PartRef { path: at.to_string(), min_id: min.map(id) })
+        .map(|(at, (min, _))| PartRef { path: at.to_string(), min_id: min.map(id), max_id: None })
         .collect();
     let fields: Option<Vec<String>> =
         fields.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
     Rows::new(&object(), fields.as_deref(), refs, |part: &PartRef| {
-        Ok((files[part.path.parse::<usize>()?].1.clone(), Some(key())))
+        Ok((files[part.path.parse::<usize>()?].1.clone().into(), Some(key())))
     })
     .unwrap()
 }
@@ -81,12 +82,12 @@ fn parts_are_opened_when_their_ids_come_up() {
     let files = [(Some(10), file(&[(10, Some("b")), (19, Some("c"))])), (Some(0), file(&[(0, Some("a"))]))];
     let opened = std::cell::RefCell::new(Vec::new());
     let refs = vec![
-        PartRef { path: "0".into(), min_id: Some(id(10)) },
-        PartRef { path: "1".into(), min_id: Some(id(0)) },
+        PartRef { path: "0".into(), min_id: Some(id(10)), max_id: None },
+        PartRef { path: "1".into(), min_id: Some(id(0)), max_id: None },
     ];
     let mut rows = Rows::new(&object(), None, refs, |part: &PartRef| {
         opened.borrow_mut().push(part.path.clone());
-        Ok((files[part.path.parse::<usize>()?].1.clone(), Some(key())))
+        Ok((files[part.path.parse::<usize>()?].1.clone().into(), Some(key())))
     })
     .unwrap();
     assert_eq!(rows.next().unwrap().unwrap().id(), id(0).as_str());
@@ -110,11 +111,12 @@ fn a_part_of_version_1_is_read_for_ever() {
 fn faults_name_the_part() {
     let unknown = Rows::new(&object(), Some(&["Nope".into()]), Vec::new(), |_: &PartRef| Err("no".into()));
     assert_eq!(unknown.err().unwrap().to_string(), "Account has no field Nope");
-    let part = || vec![PartRef { path: "p".into(), min_id: None }];
+    let part = || vec![PartRef { path: "p".into(), ..PartRef::default() }];
     let mut rows = Rows::new(&object(), None, part(), |_: &PartRef| Err("gone".into())).unwrap();
     assert_eq!(rows.next().err().unwrap().to_string(), "p: gone");
     let mut rows =
-        Rows::new(&object(), None, part(), |_: &PartRef| Ok((Bytes::from_static(b"PAR1"), None))).unwrap();
+        Rows::new(&object(), None, part(), |_: &PartRef| Ok((Bytes::from_static(b"PAR1").into(), None)))
+            .unwrap();
     assert!(matches!(rows.next(), Err(ReadError::Part { path, .. }) if path == "p"));
 }
 

@@ -87,7 +87,7 @@ impl Checks<'_> {
 /// Rows of a file (none for a state, nor without a key), or what is wrong with it.
 async fn look(vault: &Vault, file: &FileRef, part: Option<&Part>) -> Result<Result<u64, String>> {
     let looked = match part.filter(|_| vault.can_open()) {
-        None => vault.compare(file).await.map(|problem| problem.map_or(Ok(0), Err)),
+        None => vault.compare_digest(file).await.map(|problem| problem.map_or(Ok(0), Err)),
         Some(part) => vault.check(part).await.map(|rows| {
             if rows == part.rows {
                 Ok(rows)

@@ -1,0 +1,187 @@
+//! When which parts are written anew: the rule of compaction, as a pure function of sizes and ranges.
+//!
+//! A state is base parts, which cover disjoint ranges of keys, and deltas over them, oldest first. A run adds a delta
+//! over all ranges. What that costs is files and reading; what it costs to be rid of them is writing again. The rule
+//! keeps both within bounds:
+//!
+//! 1. **Layers.** Base parts that overlap (pages of a full backup that came in no order) are merged into disjoint
+//!    ones once more than [`Rule::layers`] lie over one key.
+//! 2. **Fold.** Deltas that cross the borders of base parts are *wide*. When there are more than [`Rule::wide`] of
+//!    them, they are merged into one and cut at the borders: *pieces*, each over one base part.
+//! 3. **Rewrite.** A base part whose pieces come to more than [`Rule::share`] percent of its bytes is written anew
+//!    with them. So a range that nobody changes is never written again, and one that changes much pays for itself.
+//! 4. **Join.** Where pieces over one base part are more than [`Rule::pieces`], the younger ones, as far as they
+//!    come to as much as the next older one, are merged into one: sizes grow geometrically, so each change is
+//!    written again a few times in a year, not each time.
+//!
+//! A delta may be folded only if no older one that stays lies over the same keys: steps take deltas from the oldest
+//! on, and the merged one stands where they stood. Base parts up to [`Rule::span`] bytes that lie side by side count
+//! as one, so that an object does not consist of a thousand small files.
+
+/// What compaction goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Base parts that may overlap.
+    pub layers: usize,
+    /// Wide deltas that may stand.
+    pub wide: usize,
+    /// Percent of a base part's bytes that its pieces may come to.
+    pub share: u64,
+    /// Pieces that may stand over a base part.
+    pub pieces: usize,
+    /// Bytes of a base part, about.
+    pub span: u64,
+    /// Bytes of pieces below which a base part is not written anew.
+    pub least: u64,
+    /// Files that are merged at once.
+    pub fan_in: usize,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self { layers: 4, wide: 14, share: 25, pieces: 8, span: 32 << 20, least: 256 << 10, fan_in: 24 }
+    }
+}
+
+/// A part, as far as the rule looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sized {
+    /// Base part, not delta.
+    pub base: bool,
+    /// Least key.
+    pub min: u128,
+    /// Greatest key.
+    pub max: u128,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// A step of compaction: parts, by their places in the state, that are merged into one or several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The parts.
+    pub parts: Vec<usize>,
+    /// They become base parts: deletions have nothing left to delete.
+    pub base: bool,
+    /// Keys at which a new file begins.
+    pub cuts: Vec<u128>,
+}
+
+/// Base parts that count as one: those that overlap, and small neighbours. From the first key up to before `end`.
+#[derive(Debug)]
+struct Span {
+    parts: Vec<usize>,
+    end: u128,
+    max: u128,
+    bytes: u64,
+    layers: usize,
+}
+
+impl Rule {
+    /// The next step, or none: the state is as it should be. `parts` in the order of the state.
+    pub fn next(&self, parts: &[Sized]) -> Option<Step> {
+        let spans = self.spans(parts);
+        let deltas: Vec<usize> = (0..parts.len()).filter(|at| !parts[*at].base).collect();
+        let span_of = |key: u128| spans.partition_point(|span| span.end <= key);
+        let is_wide = |at: &usize| span_of(parts[*at].min) != span_of(parts[*at].max);
+        if let Some(span) = spans.iter().find(|span| span.layers > self.layers) {
+            return Some(self.merge_layers(parts, span));
+        }
+        let first_wide = deltas.iter().position(|at| is_wide(at)).unwrap_or(deltas.len());
+        if deltas.iter().filter(|at| is_wide(at)).count() > self.wide {
+            let cuts = spans.iter().map(|span| span.end).filter(|end| *end != u128::MAX).collect();
+            let oldest = deltas[first_wide..].iter().copied().take(self.fan_in);
+            return Some(Step { parts: oldest.collect(), base: false, cuts });
+        }
+        // A piece after a wide delta has to wait for it.
+        let pieces = &deltas[..first_wide];
+        for (number, span) in spans.iter().enumerate() {
+            let over: Vec<usize> =
+                pieces.iter().copied().filter(|at| span_of(parts[*at].min) == number).collect();
+            let bytes: u64 = over.iter().map(|at| parts[*at].bytes).sum();
+            if bytes >= self.least && bytes * 100 > span.bytes * self.share {
+                let all = span.parts.iter().copied().chain(over).collect();
+                return Some(Step { parts: all, base: true, cuts: Vec::new() });
+            }
+            if over.len() > self.pieces {
+                return Some(Step { parts: self.youngest(parts, &over), base: false, cuts: Vec::new() });
+            }
+        }
+        None
+    }
+
+    /// The younger pieces, as far as they come to as much as the next older one; at least two.
+    fn youngest(&self, parts: &[Sized], over: &[usize]) -> Vec<usize> {
+        let mut many = 0;
+        let mut sum = 0;
+        for at in over.iter().rev() {
+            if many >= 2 && parts[*at].bytes > sum {
+                break;
+            }
+            many += 1;
+            sum += parts[*at].bytes;
+        }
+        over[over.len() - many.min(self.fan_in)..].to_vec()
+    }
+
+    /// The first base parts in the order of the state, as far as no more than so many lie over one key.
+    fn merge_layers(&self, parts: &[Sized], span: &Span) -> Step {
+        let mut some = span.parts.clone();
+        some.sort_unstable();
+        while some.len() > 2 {
+            let mut by_key = some.clone();
+            by_key.sort_by_key(|at| parts[*at].min);
+            if layers(parts, &by_key) <= self.fan_in {
+                break;
+            }
+            some.pop();
+        }
+        Step { parts: some, base: true, cuts: Vec::new() }
+    }
+
+    fn spans(&self, parts: &[Sized]) -> Vec<Span> {
+        let mut bases: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].base).collect();
+        bases.sort_by_key(|at| (parts[*at].min, *at));
+        let mut spans: Vec<Span> = Vec::new();
+        for at in bases {
+            let part = parts[at];
+            match spans.last_mut() {
+                Some(span) if part.min <= span.max || span.bytes + part.bytes <= self.span => {
+                    span.parts.push(at);
+                    span.max = span.max.max(part.max);
+                    span.bytes += part.bytes;
+                }
+                _ => {
+                    if let Some(last) = spans.last_mut() {
+                        last.end = part.min;
+                    }
+                    let parts = vec![at];
+                    spans.push(Span { parts, end: u128::MAX, max: part.max, bytes: part.bytes, layers: 1 });
+                }
+            }
+        }
+        for span in &mut spans {
+            span.layers = layers(parts, &span.parts);
+        }
+        if spans.is_empty() {
+            spans.push(Span { parts: Vec::new(), end: u128::MAX, max: 0, bytes: 0, layers: 0 });
+        }
+        spans
+    }
+}
+
+/// The most parts that lie over one key. The parts are sorted by their least keys.
+fn layers(parts: &[Sized], of: &[usize]) -> usize {
+    let mut ends: Vec<u128> = Vec::new();
+    let mut most = 0;
+    for at in of {
+        ends.retain(|end| *end >= parts[*at].min);
+        ends.push(parts[*at].max);
+        most = most.max(ends.len());
+    }
+    most
+}
+
+#[cfg(test)]
+#[path = "rule_tests.rs"]
+mod tests;
