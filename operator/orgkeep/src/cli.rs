@@ -140,12 +140,66 @@ pub(crate) enum VaultCommand {
         /// The vault.
         #[command(flatten)]
         access: VaultAccess,
-        /// Only manifests, sizes and names; without it every byte is read.
-        #[arg(long)]
+        /// Only manifests, documents, sizes and names; without it every byte is read.
+        #[arg(long, conflicts_with_all = ["rows", "sample", "resume"])]
         quick: bool,
+        /// Decode every row, too, and hold it against its hash.
+        #[arg(long)]
+        rows: bool,
+        /// Read only so many percent of the files.
+        #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+        sample: Option<u8>,
+        /// Seed that draws the sample; by the clock when left out.
+        #[arg(long, requires = "sample")]
+        seed: Option<u64>,
+        /// File that notes what was read and good; a verification that was interrupted goes on from there.
+        #[arg(long, value_name = "FILE")]
+        resume: Option<PathBuf>,
         /// Digest that the last manifest must have (`status.manifestDigest` of the Snapshot).
         #[arg(long, value_name = "DIGEST")]
         expect: Option<String>,
+    },
+    /// Tell which records of an object differ between two snapshots.
+    Compare {
+        /// The vault.
+        #[command(flatten)]
+        access: VaultAccess,
+        /// API name of the object.
+        #[arg(long)]
+        object: String,
+        /// Id of the first snapshot.
+        #[arg(long)]
+        from: String,
+        /// Id of the second, or `latest`.
+        #[arg(long, default_value = "latest")]
+        to: String,
+    },
+    /// List who can open the vault; needs no key.
+    Recipients {
+        /// The vault.
+        #[command(flatten)]
+        access: VaultAccess,
+    },
+    /// Change who can open the vault. Only vault.json is written; the root key stays.
+    Rekey {
+        /// The vault, with a key that opens it.
+        #[command(flatten)]
+        access: VaultAccess,
+        /// File with a key that shall open it, too.
+        #[arg(long, value_name = "FILE")]
+        add_key_file: Option<PathBuf>,
+        /// age public keys that shall open it, too, by commas.
+        #[arg(long, value_delimiter = ',', value_name = "age1…")]
+        add_recipients: Vec<String>,
+        /// Ids of recipients (see `recipients`) that shall not open it any more, by commas.
+        #[arg(long, value_delimiter = ',', value_name = "ID")]
+        remove: Vec<String>,
+    },
+    /// Build anew what follows from other files of the vault, and tell what is lost.
+    Repair {
+        /// The vault, with a key that opens it.
+        #[command(flatten)]
+        access: VaultAccess,
     },
     /// Write the records of one object to standard output.
     Read {

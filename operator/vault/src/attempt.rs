@@ -15,7 +15,6 @@ use crate::layout::{self, FORMAT_VERSION};
 use crate::manifest::FileRef;
 use crate::state::{FooterRef, IdRange, Part, State, StateRef};
 use crate::storage::Upload;
-use crate::vault::to_bytes;
 
 /// A process at work on a run. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -121,7 +120,8 @@ impl Attempt {
             former_schemas,
             parts,
         };
-        let bytes = to_bytes(&state)?;
+        // The manifest has its digest: it needs no check sum of its own.
+        let bytes = Bytes::from(canonical::to_vec(&state)?);
         let file = FileRef {
             path: format!("{folder}/state.json"),
             size: bytes.len() as u64,

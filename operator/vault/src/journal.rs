@@ -127,8 +127,9 @@ impl Run {
             let attempt = self.attempts().await?.into_iter().max().unwrap_or(0) + 1;
             let document =
                 AttemptDocument { attempt, token: hex::encode(random::<16>()?), started_at: now() };
-            let bytes = crate::vault::to_bytes(&document)?;
-            if self.line.vault().put_once(&format!("{folder}{attempt:06}.json"), bytes).await? {
+            let path = format!("{folder}{attempt:06}.json");
+            let bytes = crate::vault::to_bytes(&path, &document)?;
+            if self.line.vault().put_once(&path, bytes).await? {
                 return Ok(Attempt::new(self.clone(), attempt));
             }
         }

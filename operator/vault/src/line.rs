@@ -117,11 +117,35 @@ impl Vault {
             owner: owner.clone(),
             former_owners: Vec::new(),
         };
-        let epoch = EpochDocument { format_version: FORMAT_VERSION, epoch: 0 };
-        self.replace(&layout::epoch(&line_id), None, &epoch).await?;
+        self.put_epoch(&line_id).await?;
         let version = self.replace(&layout::line_document(&line_id), None, &document).await?;
         tracing::info!(line = line_id, org = org.id, "began a line");
         Ok(Line { vault: self.clone(), document, version })
+    }
+}
+
+impl Vault {
+    /// The document of a line again, as its newest manifest tells it; former owners are forgotten.
+    pub(crate) async fn put_line_again(&self, line: &str, newest: &Manifest) -> Result<()> {
+        let path = layout::line_document(line);
+        let document = LineDocument {
+            format_version: FORMAT_VERSION,
+            kind: "line".to_owned(),
+            vault_id: self.id().to_owned(),
+            line_id: line.to_owned(),
+            created_at: newest.start_time.clone(),
+            org: newest.org.clone(),
+            owner: newest.owner.clone(),
+            former_owners: Vec::new(),
+        };
+        let there = self.storage().read_mutable(&path).await?;
+        self.replace(&path, there.as_ref().map(|(_, version)| version), &document).await.map(drop)
+    }
+
+    /// The count of sweeps of a line that has none.
+    pub(crate) async fn put_epoch(&self, line: &str) -> Result<()> {
+        let epoch = EpochDocument { format_version: FORMAT_VERSION, epoch: 0 };
+        self.replace(&layout::epoch(line), None, &epoch).await.map(drop)
     }
 }
 

@@ -223,6 +223,9 @@ impl Manifest {
         check_version(&path, u32::try_from(version).unwrap_or(u32::MAX))?;
         let mut manifest: Self = serde_json::from_value(document.clone())
             .map_err(|error| VaultError::corrupted(&path, error.to_string()))?;
+        if canonical::value_to_vec(document.clone())? != bytes {
+            return Err(VaultError::corrupted(&path, "it is not in the form that it was written in"));
+        }
         // The signature is of what is stored, known to this version or not.
         if let Some(map) = document.as_object_mut() {
             map.shift_remove("signature");

@@ -17,6 +17,15 @@ use crate::read::{Batches, Keys, Opened, PartRef, Rows};
 use crate::state::{IdRange, Part, State};
 use crate::vault::Vault;
 
+/// How deep a check looks into a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Every page is decrypted, and rows are counted.
+    Pages,
+    /// Every row is decoded and held against its hash.
+    Rows,
+}
+
 /// Parts up to so many bytes are read whole: one request instead of several.
 const WHOLE: u64 = 512 << 10;
 
@@ -48,6 +57,11 @@ impl Attempt {
 impl Vault {
     /// Compares a part with its digest, decrypts it, decodes every row and holds it against its hash; the rows.
     pub async fn check(&self, part: &Part) -> Result<u64> {
+        self.check_to(part, Depth::Rows).await
+    }
+
+    /// Compares a part with its digest, and looks into it so deep; the rows.
+    pub(crate) async fn check_to(&self, part: &Part, depth: Depth) -> Result<u64> {
         let key = self.open_key(part)?.part_key();
         let bytes = self.storage().get(&part.path).await?;
         let part = part.clone();
@@ -59,12 +73,14 @@ impl Vault {
             if crate::digest::sha256(&bytes) != part.sha256 {
                 return Err(wrong("its SHA-256 is not that of what was written".to_owned()));
             }
-            check_part(bytes, key.as_ref()).map_err(|error| wrong(error.to_string()))
+            let rows = match (depth, &key) {
+                (Depth::Pages, Some(key)) => codec::authenticate(bytes, key),
+                (Depth::Pages, None) => codec::check::part_rows(bytes, None),
+                (Depth::Rows, key) => check_part(bytes, key.as_ref()).map(|check| check.rows),
+            };
+            rows.map_err(|error| wrong(error.to_string()))
         });
-        match checked.await {
-            Ok(checked) => Ok(checked?.rows),
-            Err(error) => Err(VaultError::internal(error.to_string())),
-        }
+        checked.await.map_err(|error| VaultError::internal(error.to_string()))?
     }
 
     /// The rows of an object at a snapshot. Reading them blocks: do it where that is allowed

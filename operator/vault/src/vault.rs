@@ -18,9 +18,11 @@ use crate::state::{IdRange, Part, State, check_version};
 use crate::storage::{Storage, StorageError, StorageErrorKind, Version};
 
 /// Tries at a document that others write at the same time.
-const TRIES: usize = 5;
+pub(crate) const TRIES: usize = 5;
 /// Bytes read at a time when a file is compared with its digest.
 const CHUNK: u64 = 8 << 20;
+/// Member of a document that holds its check sum.
+const CHECK: &str = "check";
 /// Word for vaults with encryption in `vault.json`.
 const ENCRYPTED: &str = "AES-256-GCM";
 /// Word for vaults without.
@@ -29,17 +31,17 @@ const CLEAR: &str = "none";
 /// `vault.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct VaultDocument {
-    format_version: u32,
-    kind: String,
-    vault_id: String,
-    created_at: String,
-    encryption: String,
+pub(crate) struct VaultDocument {
+    pub(crate) format_version: u32,
+    pub(crate) kind: String,
+    pub(crate) vault_id: String,
+    pub(crate) created_at: String,
+    pub(crate) encryption: String,
     /// Public half, base64.
-    signing_key: String,
+    pub(crate) signing_key: String,
     /// Private half: sealed by the root key, or in the clear where nothing is encrypted.
-    signing_key_private: String,
-    recipients: Vec<Recipient>,
+    pub(crate) signing_key_private: String,
+    pub(crate) recipients: Vec<Recipient>,
 }
 
 /// An opened vault. Cheap to clone.
@@ -121,7 +123,7 @@ impl Vault {
             signing_key_private,
             recipients,
         };
-        storage.replace_if_match(VAULT, None, to_bytes(&document)?).await?;
+        storage.replace_if_match(VAULT, None, to_bytes(VAULT, &document)?).await?;
         tracing::info!(vault = document.vault_id, at = storage.describe(), "made a vault");
         Self::open(Arc::clone(storage), access, &document, true)
     }
@@ -137,7 +139,7 @@ impl Vault {
         let Some(root) = vault.0.keys.root() else { return Ok(vault) };
         let id = document.vault_id.clone();
         if wrap_missing(&mut document.recipients, root, &id, None, &access.recipients)? {
-            storage.replace_if_match(VAULT, Some(version), to_bytes(&document)?).await?;
+            storage.replace_if_match(VAULT, Some(version), to_bytes(VAULT, &document)?).await?;
             tracing::info!(vault = id, recipients = document.recipients.len(), "added recipients");
             return Self::open(Arc::clone(storage), access, &document, true);
         }
@@ -292,7 +294,7 @@ impl Vault {
     where
         T: Serialize + DeserializeOwned,
     {
-        let bytes = to_bytes(document)?;
+        let bytes = to_bytes(path, document)?;
         if self.put_once(path, bytes.clone()).await? {
             return from_bytes(path, &bytes);
         }
@@ -307,7 +309,7 @@ impl Vault {
         document: &T,
     ) -> Result<Version> {
         self.check_writable()?;
-        Ok(self.0.storage.replace_if_match(path, expected, to_bytes(document)?).await?)
+        Ok(self.0.storage.replace_if_match(path, expected, to_bytes(path, document)?).await?)
     }
 
     /// Reads a mutable document.
@@ -342,7 +344,7 @@ impl Vault {
     }
 }
 
-fn read_document(bytes: &[u8]) -> Result<VaultDocument> {
+pub(crate) fn read_document(bytes: &[u8]) -> Result<VaultDocument> {
     // The version first: a newer document need not have the fields of this one.
     let head: serde_json::Value = from_bytes(VAULT, bytes)?;
     let version = head.get("formatVersion").and_then(serde_json::Value::as_u64);
@@ -351,10 +353,64 @@ fn read_document(bytes: &[u8]) -> Result<VaultDocument> {
     from_bytes(VAULT, bytes)
 }
 
-pub(crate) fn to_bytes<T: Serialize>(document: &T) -> Result<Bytes> {
-    canonical::to_vec(document).map(Bytes::from)
+/// Canonical bytes of a document with its check sum in it, so that a bit that flips in it is told, and a file that
+/// stands in the place of another.
+pub(crate) fn to_bytes<T: Serialize>(path: &str, document: &T) -> Result<Bytes> {
+    let mut value =
+        serde_json::to_value(document).map_err(|error| VaultError::internal(error.to_string()))?;
+    if value.is_object() {
+        let sum = check_sum(path, value.clone())?;
+        if let Some(members) = value.as_object_mut() {
+            members.insert(CHECK.to_owned(), sum.into());
+        }
+    }
+    canonical::value_to_vec(value).map(Bytes::from)
 }
 
+/// Reads a document, and holds it against its check sum where it has one.
 pub(crate) fn from_bytes<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| VaultError::corrupted(path, error.to_string()))
+    let wrong = |why: &str| VaultError::corrupted(path, why);
+    let mut value: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|error| VaultError::corrupted(path, error.to_string()))?;
+    if let Some(members) = value.as_object_mut() {
+        // Documents of before there were check sums have none; one whose name was hit is still one.
+        let name =
+            if members.contains_key(CHECK) { Some(CHECK.to_owned()) } else { hidden_check(path, members)? };
+        let stored = name.as_deref().and_then(|name| members.shift_remove(name));
+        if name.as_deref().is_some_and(|name| name != CHECK) {
+            return Err(wrong("its check sum has another name"));
+        }
+        if let Some(stored) = stored {
+            if stored.as_str() != Some(check_sum(path, value.clone())?.as_str()) {
+                return Err(wrong("it does not come to its check sum"));
+            }
+            let mut whole = value.clone();
+            if let Some(members) = whole.as_object_mut() {
+                members.insert(CHECK.to_owned(), stored);
+            }
+            if canonical::value_to_vec(whole)? != bytes {
+                return Err(wrong("it is not in the form that it was written in"));
+            }
+        }
+    }
+    serde_json::from_value(value).map_err(|error| VaultError::corrupted(path, error.to_string()))
+}
+
+/// `sha256:…` of the path, a line feed, and the canonical form: so a document tells that it was moved, too.
+fn check_sum(path: &str, document: serde_json::Value) -> Result<String> {
+    Ok(crate::digest::named(&[path.as_bytes(), b"\n", &canonical::value_to_vec(document)?].concat()))
+}
+
+/// A member that is the check sum of all others.
+fn hidden_check(path: &str, members: &serde_json::Map<String, serde_json::Value>) -> Result<Option<String>> {
+    for (name, value) in members {
+        if value.as_str().is_some_and(|text| text.starts_with("sha256:")) {
+            let mut others = members.clone();
+            others.shift_remove(name);
+            if value.as_str() == Some(check_sum(path, others.into())?.as_str()) {
+                return Ok(Some(name.clone()));
+            }
+        }
+    }
+    Ok(None)
 }

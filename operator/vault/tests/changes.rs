@@ -5,255 +5,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
+#[path = "support/world.rs"]
+mod world;
 
 use std::collections::BTreeMap;
 
-use orgkeep_core::id::SalesforceId;
-use orgkeep_core::schema::ObjectSchema;
 use orgkeep_vault::change::Rule;
-use orgkeep_vault::codec::{PartWriter, Settings};
 use orgkeep_vault::read::Keys;
-use orgkeep_vault::{
-    ChangeCounts, ChangeKind, Committed, Draft, Line, Manifest, ObjectEntry, Part, State, Vault, verify,
-};
-use support::*;
-
-/// A record: name, revenue, formula, and who changed it last.
-type Record = (String, String, String, String);
-/// The org.
-type Org = BTreeMap<u32, Record>;
-
-fn fields() -> ObjectSchema {
-    serde_json::from_value(serde_json::json!({
-        "name": "Account", "label": "Account", "keyPrefix": "001", "fields": [
-            {"name": "Id", "type": "id"}, {"name": "Name", "type": "string", "length": 255},
-            {"name": "AnnualRevenue", "type": "currency", "precision": 18, "scale": 2},
-            {"name": "Score__c", "type": "double", "precision": 18, "scale": 1, "calculated": true},
-            {"name": "Never__c", "type": "string"},
-            {"name": "CreatedById", "type": "reference"},
-            {"name": "LastModifiedById", "type": "reference"},
-        ],
-    }))
-    .unwrap()
-}
-
-fn id(number: u32) -> SalesforceId {
-    SalesforceId::parse(&format!("001{number:012}")).unwrap()
-}
-
-fn user(number: u32) -> String {
-    SalesforceId::parse(&format!("005{number:012}")).unwrap().to_string()
-}
-
-fn record(name: &str, by: u32) -> Record {
-    (name.into(), "1.5".into(), "2".into(), user(by))
-}
-
-/// The cells of a record in the order of a schema's columns.
-fn cells(schema: &ObjectSchema, number: u32, record: &Record) -> Vec<Option<String>> {
-    schema
-        .columns()
-        .map(|field| match field.name.as_str() {
-            "Id" => Some(id(number).to_string()),
-            "Name" => Some(record.0.clone()),
-            "AnnualRevenue" => Some(record.1.clone()),
-            "Score__c" => Some(record.2.clone()),
-            "CreatedById" => Some(user(9)),
-            "LastModifiedById" => Some(record.3.clone()),
-            "Extra__c" => Some(format!("extra {number}")),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Small files and groups, so that everything happens with few rows.
-fn small() -> Settings {
-    Settings { group_rows: 16, batch_rows: 7, ..Settings::delta() }
-}
-
-/// A line with snapshots of one object.
-struct World {
-    vault: Vault,
-    line: Line,
-    schema: ObjectSchema,
-    runs: u32,
-    _dir: tempfile::TempDir,
-}
-
-impl World {
-    async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let vault = Vault::create_or_open(volume(dir.path()).await, &access()).await.unwrap();
-        let line = vault.create_line(&owner(), &org()).await.unwrap();
-        Self { vault, line, schema: fields(), runs: 0, _dir: dir }
-    }
-
-    async fn commit(&mut self, work: impl AsyncFnOnce(&orgkeep_vault::Attempt) -> ObjectEntry) -> Manifest {
-        self.runs += 1;
-        let name = format!("run-{}", self.runs);
-        let mut lease = self.line.lease(&name, TTL).await.unwrap();
-        let attempt = self.line.run(&name).unwrap().begin_attempt().await.unwrap();
-        let entry = work(&attempt).await;
-        let draft = Draft {
-            snapshot_name: name,
-            phase: orgkeep_core::run::Phase::Succeeded,
-            start_time: "2026-01-01T00:00:00Z".into(),
-            org: org(),
-            counts: orgkeep_core::run::Counts::default(),
-            completeness: orgkeep_core::run::Completeness::default(),
-            api_calls: 0,
-            objects: vec![entry],
-        };
-        let committed: Committed = self.line.commit(&mut lease, &attempt, draft).await.unwrap();
-        lease.release().await.unwrap();
-        committed.manifest
-    }
-
-    /// A full backup in pages of so many records, in the order given.
-    async fn full(&mut self, records: &[(u32, Record)], page: usize) -> Manifest {
-        let schema = self.schema.clone();
-        self.commit(async move |attempt| {
-            let key = attempt.run().data_key("Account").await.unwrap();
-            let mut parts = Vec::new();
-            for (number, page) in records.chunks(page).enumerate() {
-                let mut writer = PartWriter::new(&schema, key.part_key().as_ref(), small()).unwrap();
-                for (number, record) in page {
-                    let cells = cells(&schema, *number, record);
-                    writer.push_row(&cells.iter().map(Option::as_deref).collect::<Vec<_>>()).unwrap();
-                }
-                for part in writer.finish().unwrap() {
-                    parts.push(
-                        attempt.put_encoded("Account", &format!("{number}"), part, &key).await.unwrap(),
-                    );
-                }
-            }
-            let state = attempt.put_state("Account", &schema, parts).await.unwrap();
-            ObjectEntry::new(state, ledger(records.len() as u64))
-        })
-        .await
-    }
-
-    /// An incremental backup: pages of records (none: deleted).
-    async fn delta(&mut self, pages: &[Vec<(u32, Option<Record>)>], rule: Option<&Rule>) -> Manifest {
-        let parent = self.line.latest().await.unwrap().unwrap();
-        let below = self.vault.state(&parent, "Account").await.unwrap();
-        let (schema, vault, rule) = (self.schema.clone(), self.vault.clone(), rule.copied());
-        let pages = pages.to_vec();
-        self.commit(async move |attempt| {
-            let key = attempt.run().data_key("Account").await.unwrap();
-            let mut parts: Vec<Part> = Vec::new();
-            for (number, page) in pages.into_iter().enumerate() {
-                let over = vault.below(&below, &schema, &parts).await.unwrap();
-                let (schema, part_key) = (schema.clone(), key.part_key());
-                let made = tokio::task::spawn_blocking(move || {
-                    let mut writer = PartWriter::new(&schema, part_key.as_ref(), small()).unwrap();
-                    writer = writer.over(Box::new(over)).unwrap();
-                    for (number, record) in &page {
-                        match record {
-                            Some(record) => {
-                                let cells = cells(&schema, *number, record);
-                                let cells: Vec<_> = cells.iter().map(Option::as_deref).collect();
-                                writer.push_row(&cells).unwrap();
-                            }
-                            None => writer.push_delete(&id(*number)).unwrap(),
-                        }
-                    }
-                    writer.finish().unwrap()
-                })
-                .await
-                .unwrap();
-                for part in made {
-                    let name = format!("d{number}");
-                    parts.push(attempt.put_encoded("Account", &name, part, &key).await.unwrap());
-                }
-            }
-            let state =
-                attempt.put_delta_state(&parent, &below, &schema, parts, rule.as_ref()).await.unwrap();
-            ObjectEntry::new(state, ledger(0))
-        })
-        .await
-    }
-
-    async fn state(&self, manifest: &Manifest) -> State {
-        self.vault.state(manifest, "Account").await.unwrap()
-    }
-
-    /// The names and revenues of a snapshot, by number of the record, of some keys.
-    async fn read(&self, manifest: &Manifest, keys: Keys) -> BTreeMap<u32, Vec<Option<String>>> {
-        let rows = self.vault.rows_of(manifest, "Account", None, keys.clone()).await.unwrap();
-        let batches = self.vault.batches(&self.state(manifest).await, None, keys).unwrap();
-        tokio::task::spawn_blocking(move || {
-            let (mut rows, mut batches) = (rows, batches);
-            let mut found = BTreeMap::new();
-            while let Some(row) = rows.next().unwrap() {
-                let number = row.id()[3..15].parse().unwrap();
-                assert!(found.insert(number, row.texts().unwrap()).is_none());
-            }
-            // Arrow batches hold the same rows, in the same order.
-            let mut ids = Vec::new();
-            while let Some(batch) = batches.next().unwrap() {
-                let column =
-                    arrow_array::cast::AsArray::as_string::<i32>(batch.column_by_name("Id").unwrap());
-                ids.extend(column.iter().map(|id| id.unwrap()[3..15].parse::<u32>().unwrap()));
-            }
-            assert_eq!(ids, found.keys().copied().collect::<Vec<_>>());
-            found
-        })
-        .await
-        .unwrap()
-    }
-
-    async fn holds(&self, manifest: &Manifest, expected: &Org) {
-        let expected: BTreeMap<u32, Vec<Option<String>>> =
-            expected.iter().map(|(number, record)| (*number, cells(&self.schema, *number, record))).collect();
-        assert_eq!(self.read(manifest, Keys::All).await, expected, "snapshot {}", manifest.seq);
-        assert_eq!(manifest.object("Account").unwrap().records, expected.len() as u64);
-    }
-
-    /// Differences between two snapshots, and whether deltas alone told them.
-    async fn compare(&self, before: &Manifest, after: &Manifest) -> (BTreeMap<u32, ChangeKind>, bool) {
-        let (before, after) = (self.state(before).await, self.state(after).await);
-        let mut comparison = self.vault.compare(&before, &self.vault, &after).unwrap();
-        tokio::task::spawn_blocking(move || {
-            let mut found = BTreeMap::new();
-            while let Some(difference) = comparison.next().unwrap() {
-                found.insert(difference.id.as_str()[3..15].parse().unwrap(), difference.kind);
-            }
-            (found, comparison.is_by_deltas())
-        })
-        .await
-        .unwrap()
-    }
-
-    async fn verify(&self) {
-        let options = verify::Options { full: true, ..Default::default() };
-        let report = verify::verify(&self.vault, &options).await.unwrap();
-        assert_eq!(report.problems, []);
-    }
-}
-
-fn difference(before: &Org, after: &Org) -> BTreeMap<u32, ChangeKind> {
-    let mut found = BTreeMap::new();
-    for number in before.keys().chain(after.keys()) {
-        let kind = match (before.get(number), after.get(number)) {
-            (None, Some(_)) => ChangeKind::Added,
-            (Some(_), None) => ChangeKind::Deleted,
-            (Some(a), Some(b)) if (&a.0, &a.1, &a.3) != (&b.0, &b.1, &b.3) => ChangeKind::Updated,
-            (Some(a), Some(b)) if a != b => ChangeKind::Recalculated,
-            _ => continue,
-        };
-        found.insert(*number, kind);
-    }
-    found
-}
-
-fn start(many: u32) -> Vec<(u32, Record)> {
-    (0..many).map(|number| (number * 7 % many, record(&format!("name {}", number * 7 % many), 1))).collect()
-}
+use orgkeep_vault::{ChangeCounts, ChangeKind};
+use world::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delta_holds_what_changed_and_counts_it() {
-    let mut world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path()).await;
     let all = start(100);
     let mut org: Org = all.iter().cloned().collect();
     let first = world.full(&all, 100).await;
@@ -306,7 +71,8 @@ async fn a_delta_holds_what_changed_and_counts_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_a_run_that_say_otherwise_of_a_record_are_settled() {
-    let mut world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path()).await;
     let all = start(40);
     let first = world.full(&all, 40).await;
     let pages = [
@@ -338,7 +104,8 @@ async fn pages_of_a_run_that_say_otherwise_of_a_record_are_settled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_a_range_are_read_without_the_others() {
-    let mut world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path()).await;
     let all = start(100);
     world.full(&all, 30).await;
     let second = world.delta(&[vec![(20, Some(record("twenty", 2))), (22, None)]], None).await;
@@ -350,15 +117,11 @@ async fn keys_of_a_range_are_read_without_the_others() {
     assert!(world.read(&second, Keys::between(Some(&id(1000)), None)).await.is_empty());
 }
 
-/// A rule that compacts small things.
-fn eager() -> Rule {
-    Rule { layers: 1, wide: 2, share: 40, pieces: 2, span: 4000, least: 1, fan_in: 4 }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_days_read_back_each_whatever_was_compacted() {
     let mut random = Random(7);
-    let mut world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path()).await;
     let all = start(300);
     let mut org: Org = all.iter().cloned().collect();
     // Pages overlap: their records come in no order.
@@ -394,7 +157,8 @@ async fn thirty_days_read_back_each_whatever_was_compacted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_reads_back_with_the_schema_of_its_time() {
-    let mut world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path()).await;
     let all = start(50);
     let first = world.full(&all, 50).await;
     let old = world.schema.clone();
@@ -447,7 +211,9 @@ async fn a_snapshot_reads_back_with_the_schema_of_its_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn different_backups_are_compared_by_hash() {
-    let (mut one, mut other) = (World::new().await, World::new().await);
+    let dir = tempfile::tempdir().unwrap();
+    let mut one = World::new(&dir.path().join("one")).await;
+    let mut other = World::new(&dir.path().join("other")).await;
     let all = start(200);
     let first = one.full(&all, 200).await;
     let mut changed: Vec<(u32, Record)> = all.clone();
@@ -467,16 +233,4 @@ async fn different_backups_are_compared_by_hash() {
     let expected =
         BTreeMap::from([(9, ChangeKind::Updated), (17, ChangeKind::Deleted), (500, ChangeKind::Added)]);
     assert_eq!(found.await.unwrap(), expected);
-}
-
-/// xorshift: the same days on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
-    }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use age::secrecy::ExposeSecret;
 use orgkeep_core::reason::Reason;
-use orgkeep_vault::{Access, Key, Vault, verify};
+use orgkeep_vault::{Access, Key, Rekey, Vault, verify};
 use support::*;
 
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -117,6 +117,51 @@ async fn only_its_keys_open_a_vault_and_others_write_nothing() {
     assert_eq!(error.reason(), Reason::VaultCorrupted);
     let read_only = Vault::open_read_only(storage, &access()).await.unwrap();
     assert_eq!(read_only.create_line(&owner(), &org()).await.unwrap_err().reason(), Reason::VaultReadOnly);
+}
+
+#[tokio::test]
+async fn rekeying_changes_who_opens_it_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = volume(dir.path()).await;
+    let vault = Vault::create_or_open(Arc::clone(&storage), &access()).await.unwrap();
+    let line = vault.create_line(&owner(), &org()).await.unwrap();
+    snapshot(&line, "run", 1).await;
+    let before = files(dir.path());
+    let old = Vault::recipients(&storage).await.unwrap().remove(0);
+    let new = || Key::parse("//////////////////////////////////////////8=").unwrap();
+    let recovery = age::x25519::Identity::generate();
+    let with = |key: Key| Access { key: Some(key), ..Access::default() };
+
+    // Refused, and nothing is written: a key that is none, one to be removed that is not there, nobody left.
+    let remove = |id: &str| Rekey { remove: vec![id.to_owned()], ..Rekey::default() };
+    let wrong = Vault::rekey(&storage, &with(new()), &Rekey::default()).await.unwrap_err();
+    assert_eq!(wrong.reason(), Reason::WrongEncryptionKey);
+    for change in [remove("0011223344556677"), remove(&old.id)] {
+        let error = Vault::rekey(&storage, &access(), &change).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::InvalidEncryptionKey, "{error}");
+    }
+    assert_eq!(files(dir.path()), before);
+
+    let change = Rekey {
+        add_key: Some(new()),
+        add_recipients: vec![recovery.to_public().to_string()],
+        remove: vec![old.id.clone()],
+    };
+    let recipients = Vault::rekey(&storage, &access(), &change).await.unwrap();
+    assert_eq!(recipients.iter().map(|r| r.kind.as_str()).collect::<Vec<_>>(), ["key", "age"]);
+    let error = Vault::open_read_only(Arc::clone(&storage), &access()).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::WrongEncryptionKey);
+    for key in [new(), Key::Age(recovery)] {
+        let vault = Vault::open_read_only(Arc::clone(&storage), &with(key)).await.unwrap();
+        let full = verify::Options { full: true, rows: true, ..Default::default() };
+        let report = verify::verify(&vault, &full).await.unwrap();
+        assert_eq!((report.problems.as_slice(), report.rows), (&[][..], 2));
+    }
+    // Nothing but the vault's document is another.
+    let after = files(dir.path());
+    let changed: Vec<_> = after.iter().filter(|file| !before.contains(file)).collect();
+    assert_eq!(changed, [&dir.path().join("vault.2.json")]);
+    assert_eq!(after.len(), before.len());
 }
 
 #[tokio::test]

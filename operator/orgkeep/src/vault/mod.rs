@@ -1,13 +1,16 @@
 //! `orgkeep vault …`: a look into a vault, with nothing but its storage and a key.
 
+mod compare;
 mod read;
+mod recipients;
+mod repair;
 mod show;
 mod snapshots;
 mod verify;
 
 use std::path::{Path, PathBuf};
 
-use orgkeep_vault::{Access, Key, Location, Manifest, Vault, VaultError};
+use orgkeep_vault::{Access, Key, Location, Manifest, Rekey, Vault, VaultError};
 
 use crate::CommandResult;
 use crate::cli::{VaultAccess, VaultCommand};
@@ -42,7 +45,19 @@ pub(crate) async fn run(command: VaultCommand) -> CommandResult {
         VaultCommand::Show { access, snapshot, object, files } => {
             show::run(&access, &snapshot, object.as_deref(), files).await
         }
-        VaultCommand::Verify { access, quick, expect } => verify::run(&access, quick, expect).await,
+        VaultCommand::Verify { access, quick, rows, sample, seed, resume, expect } => {
+            let depth = verify::Depth { quick, rows, sample, seed, resume };
+            verify::run(&access, depth, expect).await
+        }
+        VaultCommand::Compare { access, object, from, to } => {
+            compare::run(&access, &object, &from, &to).await
+        }
+        VaultCommand::Recipients { access } => recipients::list(&access).await,
+        VaultCommand::Rekey { access, add_key_file, add_recipients, remove } => {
+            let add_key = add_key_file.as_deref().map(key).transpose()?;
+            recipients::change(&access, Rekey { add_key, add_recipients, remove }).await
+        }
+        VaultCommand::Repair { access } => repair::run(&access).await,
         VaultCommand::Read { access, snapshot, object, fields, format, limit } => {
             read::run(&access, &snapshot, &object, &fields, format, limit).await
         }
@@ -54,6 +69,15 @@ async fn open(access: &VaultAccess) -> Result<Vault, LookError> {
     let key = access.key_file.as_deref().map(key).transpose()?;
     let storage = Location::parse(&access.vault)?.open().await?;
     Ok(Vault::open_read_only(storage, &Access { key, ..Access::default() }).await?)
+}
+
+/// Opens the vault for writing, if it is there.
+async fn open_writable(access: &VaultAccess) -> Result<Vault, LookError> {
+    // A vault that is not there is not made.
+    open(access).await?;
+    let key = access.key_file.as_deref().map(key).transpose()?;
+    let storage = Location::parse(&access.vault)?.open().await?;
+    Ok(Vault::create_or_open(storage, &Access { key, ..Access::default() }).await?)
 }
 
 fn key(path: &Path) -> Result<Key, LookError> {

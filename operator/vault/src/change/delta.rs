@@ -53,7 +53,7 @@ impl Attempt {
 }
 
 /// The parent's parts, each with the digest of its schema where that is not the new one, and those schemas.
-pub(super) fn inherit(parent: &State, digest: &str) -> (Vec<Part>, BTreeMap<String, ObjectSchema>) {
+pub(crate) fn inherit(parent: &State, digest: &str) -> (Vec<Part>, BTreeMap<String, ObjectSchema>) {
     let mut former = BTreeMap::new();
     let mut parts = parent.parts.clone();
     for part in &mut parts {

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use below::Below;
 pub use compare::{Comparison, Difference};
+pub(crate) use delta::inherit;
 pub use rule::Rule;
 
 /// What happened to a record between two states.

@@ -1,5 +1,7 @@
 //! An opened part: its footer, and its row groups as they are asked for.
 
+use std::ops::Range;
+
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -86,7 +88,21 @@ impl PartFile {
         ProjectionMask::roots(self.metadata.parquet_schema(), present)
     }
 
-    fn ranges(&self, group: usize, mask: &ProjectionMask) -> Vec<std::ops::Range<u64>> {
+    /// Rows of a row group, and where each of its columns is with how many values.
+    pub(super) fn chunks(&self, group: usize) -> Result<(u64, Vec<(Range<u64>, u64)>), CodecError> {
+        let group = self.metadata.metadata().row_group(group);
+        let count = |number: i64| {
+            u64::try_from(number).map_err(|_| CodecError::Format("a negative number of values".into()))
+        };
+        let mut chunks = Vec::with_capacity(group.num_columns());
+        for column in group.columns() {
+            let (start, length) = column.byte_range();
+            chunks.push((start..start + length, count(column.num_values())?));
+        }
+        Ok((count(group.num_rows())?, chunks))
+    }
+
+    fn ranges(&self, group: usize, mask: &ProjectionMask) -> Vec<Range<u64>> {
         let columns = self.metadata.metadata().row_group(group).columns();
         let mut ranges: Vec<_> = columns
             .iter()

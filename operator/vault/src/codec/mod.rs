@@ -17,6 +17,7 @@ pub(crate) mod merged;
 pub mod number;
 pub mod part;
 pub mod raw;
+pub mod sealed;
 pub mod source;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -27,5 +28,6 @@ pub use check::{PartCheck, check_part, part_rows};
 pub use delta::{Candidate, Parent, RowHash, Verdict};
 pub use error::{CodecError, CsvError, CsvFault};
 pub use part::{Part, PartFacts, PartKey, Settings};
+pub use sealed::authenticate;
 pub use source::{PartData, Ranges};
 pub use writer::PartWriter;

@@ -38,6 +38,10 @@ impl PartKey {
         Ok(builder.build()?)
     }
 
+    pub(super) fn secret(&self) -> &[u8; 32] {
+        &self.key
+    }
+
     pub(crate) fn decryption(&self) -> Result<Arc<FileDecryptionProperties>, CodecError> {
         Ok(FileDecryptionProperties::builder(self.key.to_vec()).build()?)
     }

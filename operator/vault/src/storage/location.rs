@@ -8,6 +8,7 @@ use url::Url;
 
 use super::azure::{self, AzureOptions};
 use super::gcs::{self, GcsOptions};
+use super::disk::System;
 use super::s3::S3;
 use super::volume::Volume;
 use super::{Storage, StorageError, StorageErrorKind};
@@ -113,7 +114,7 @@ impl Location {
                 if directory.as_os_str().is_empty() {
                     return Err(VaultError::InvalidLocation("the directory has no name".to_owned()));
                 }
-                Ok(Arc::new(Volume::new(directory.clone())))
+                Ok(Arc::new(Volume::new(directory.clone(), Arc::new(System))))
             }
             Self::S3(options) => {
                 if options.endpoint.as_deref().is_some_and(|endpoint| Url::parse(endpoint).is_err()) {

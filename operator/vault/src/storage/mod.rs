@@ -6,6 +6,7 @@
 mod azure;
 mod cloud;
 mod cloud_upload;
+mod disk;
 mod error;
 mod gcs;
 mod location;
@@ -24,10 +25,20 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 pub use azure::{AzureCredentials, AzureOptions};
+pub use disk::Disk;
 pub use error::{StorageError, StorageErrorKind};
 pub use gcs::GcsOptions;
 pub use location::{Location, S3Credentials, S3Options};
 pub use probe::probe;
+
+/// A directory whose changes go through this disk: for tests of what a power cut leaves.
+#[doc(hidden)]
+pub fn volume_on(
+    directory: std::path::PathBuf,
+    disk: std::sync::Arc<dyn Disk>,
+) -> std::sync::Arc<dyn Storage> {
+    std::sync::Arc::new(volume::Volume::new(directory, disk))
+}
 
 /// Result of a storage.
 pub type StorageResult<T> = Result<T, StorageError>;

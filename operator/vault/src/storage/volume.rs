@@ -4,7 +4,7 @@
 //! bytes or none. A mutable file `<name>.json` is a row of generations `<name>.<n>.json`, each put if absent; the
 //! highest counts, older ones are swept after a newer one stands.
 
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::disk::Disk;
 use super::volume_upload::VolumeUpload;
 use super::{Entry, Storage, StorageError, StorageErrorKind, StorageResult, Upload, Version};
 
@@ -29,12 +30,17 @@ const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone)]
 pub(super) struct Volume {
     root: PathBuf,
+    disk: Arc<dyn Disk>,
     swept: Arc<Once>,
 }
 
 impl Volume {
-    pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, swept: Arc::new(Once::new()) }
+    pub(super) fn new(root: PathBuf, disk: Arc<dyn Disk>) -> Self {
+        Self { root, disk, swept: Arc::new(Once::new()) }
+    }
+
+    pub(super) fn disk(&self) -> &dyn Disk {
+        self.disk.as_ref()
     }
 
     pub(super) fn file(&self, path: &str) -> StorageResult<PathBuf> {
@@ -65,27 +71,73 @@ impl Volume {
         let mut random = [0u8; 16];
         SystemRandom::new().fill(&mut random).map_err(|_| std::io::Error::other("no random numbers"))?;
         let path = folder.join(hex::encode(random));
-        let file =
-            in_folder(&folder, || std::fs::OpenOptions::new().write(true).create_new(true).open(&path))?;
+        let file = self.in_folder(&folder, || self.disk.create(&path))?;
         self.swept.call_once(|| sweep(&folder));
         Ok((path, file))
     }
 
     /// Gives a finished temporary file its name, unless that is taken.
-    pub(super) fn publish(temporary: &Path, file: &std::fs::File, target: &Path) -> std::io::Result<()> {
-        file.sync_all()?;
+    pub(super) fn publish(
+        &self,
+        temporary: &Path,
+        file: &std::fs::File,
+        target: &Path,
+    ) -> std::io::Result<()> {
+        self.disk.sync_file(temporary, file)?;
         let folder = target.parent().unwrap_or(Path::new("/"));
-        in_folder(folder, || std::fs::hard_link(temporary, target)).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists | ErrorKind::NotFound | ErrorKind::StorageFull => error,
-            _ => std::io::Error::new(ErrorKind::Unsupported, format!("hard links do not work here: {error}")),
-        })?;
-        sync_folder(folder)
+        let linked = self.in_folder(folder, || self.disk.link(temporary, target));
+        match linked {
+            Ok(()) => self.disk.sync_dir(folder),
+            // Whoever put it may not have come to the sync, and what it says is taken for granted from now on.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                self.disk.sync_dir(folder)?;
+                Err(error)
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::StorageFull) => Err(error),
+            Err(error) => Err(std::io::Error::new(
+                ErrorKind::Unsupported,
+                format!("hard links do not work here: {error}"),
+            )),
+        }
+    }
+
+    /// Does something in a folder, which is made if it is not there; a probe that ends may just have removed it.
+    fn in_folder<T>(&self, folder: &Path, work: impl Fn() -> std::io::Result<T>) -> std::io::Result<T> {
+        for _ in 0..TRIES {
+            self.make_folders(folder)?;
+            match work() {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                other => return other,
+            }
+        }
+        work()
+    }
+
+    /// Makes folders that are not there, each synced into its parent.
+    fn make_folders(&self, folder: &Path) -> std::io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let parent =
+            folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if parent != folder {
+            self.make_folders(parent)?;
+        }
+        match self.disk.create_dir(folder) {
+            Ok(()) => self.disk.sync_dir(parent),
+            // Its maker may not have come to the sync.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => self.disk.sync_dir(parent),
+            Err(error) => Err(error),
+        }
     }
 
     fn link_new(&self, target: &Path, bytes: &[u8]) -> std::io::Result<()> {
         let (temporary, mut file) = self.temporary()?;
-        let result = file.write_all(bytes).and_then(|()| Self::publish(&temporary, &file, target));
-        let removed = std::fs::remove_file(&temporary);
+        let result = self
+            .disk
+            .write(&temporary, &mut file, bytes)
+            .and_then(|()| self.publish(&temporary, &file, target));
+        let removed = self.disk.remove(&temporary);
         result.and(removed)
     }
 
@@ -134,7 +186,7 @@ impl Volume {
             return Err(conflict());
         }
         for old in standing.into_iter().filter(|old| *old < number) {
-            match std::fs::remove_file(self.generation(path, old)) {
+            match self.disk.remove(&self.generation(path, old)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -155,38 +207,6 @@ fn read_folder(folder: &Path) -> std::io::Result<Vec<std::fs::DirEntry>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
-}
-
-/// Does something in a folder, which is made if it is not there; a probe that ends may just have removed it.
-fn in_folder<T>(folder: &Path, work: impl Fn() -> std::io::Result<T>) -> std::io::Result<T> {
-    for _ in 0..TRIES {
-        make_folders(folder)?;
-        match work() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            other => return other,
-        }
-    }
-    work()
-}
-
-/// Makes folders that are not there, each synced into its parent.
-fn make_folders(folder: &Path) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if parent != folder {
-        make_folders(parent)?;
-    }
-    match std::fs::create_dir(folder) {
-        Ok(()) => sync_folder(parent),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
 }
 
 /// Removes what crashed writers left; failing to is no failure.
@@ -308,7 +328,7 @@ impl Storage for Volume {
 
     async fn delete(&self, path: &str) -> StorageResult<()> {
         let file = self.file(path)?;
-        match self.blocking(path, move |_| std::fs::remove_file(file)).await {
+        match self.blocking(path, move |this| this.disk.remove(&file)).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
@@ -319,13 +339,13 @@ impl Storage for Volume {
         let owned = path.to_owned();
         self.blocking(path, move |this| {
             for number in this.generations(&owned)? {
-                std::fs::remove_file(this.generation(&owned, number))?;
+                this.disk.remove(&this.generation(&owned, number))?;
             }
             // Folders that this leaves empty are no part of the vault, and a refusal says that they are not.
             if let Some(folder) = this.root.join(&owned).parent().filter(|folder| *folder != this.root) {
-                let _ = std::fs::remove_dir(folder);
+                let _ = this.disk.remove_dir(folder);
             }
-            let _ = std::fs::remove_dir(this.root.join(TEMPORARY));
+            let _ = this.disk.remove_dir(&this.root.join(TEMPORARY));
             Ok(())
         })
         .await

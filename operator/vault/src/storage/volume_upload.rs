@@ -1,7 +1,7 @@
 //! A file on its way into a directory.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -22,12 +22,15 @@ pub(super) struct VolumeUpload {
 }
 
 /// A temporary file that goes with its owner.
-struct Temporary(PathBuf);
+struct Temporary {
+    volume: Volume,
+    path: PathBuf,
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
         // Gone already, or swept later: nothing rests on it.
-        let _ = std::fs::remove_file(&self.0);
+        let _ = self.volume.disk().remove(&self.path);
     }
 }
 
@@ -35,7 +38,8 @@ impl VolumeUpload {
     pub(super) async fn begin(volume: Volume, path: &str) -> StorageResult<Self> {
         let target = volume.file(path)?;
         let (temporary, file) = volume.blocking(path, Volume::temporary).await?;
-        let file = Some((Temporary(temporary), file, Running::new()));
+        let temporary = Temporary { volume: volume.clone(), path: temporary };
+        let file = Some((temporary, file, Running::new()));
         Ok(Self { volume, path: path.to_owned(), target, file })
     }
 }
@@ -52,9 +56,9 @@ impl Upload for VolumeUpload {
         };
         let state = self
             .volume
-            .blocking(&self.path, move |_| {
+            .blocking(&self.path, move |volume| {
                 running.update(&bytes);
-                file.write_all(&bytes)?;
+                volume.disk().write(&temporary.path, &mut file, &bytes)?;
                 Ok((temporary, file, running))
             })
             .await?;
@@ -72,11 +76,11 @@ impl Upload for VolumeUpload {
         };
         let target = self.target.clone();
         self.volume
-            .blocking(&self.path, move |_| {
+            .blocking(&self.path, move |volume| {
                 let (size, sha256) = running.finish();
-                file.sync_all()?;
+                volume.disk().sync_file(&temporary.path, &file)?;
                 let mut back = Running::new();
-                let mut stored = File::open(&temporary.0)?;
+                let mut stored = File::open(&temporary.path)?;
                 let mut chunk = vec![0; CHUNK];
                 loop {
                     match stored.read(&mut chunk)? {
@@ -90,7 +94,7 @@ impl Upload for VolumeUpload {
                         "what is stored is not what was written",
                     ));
                 }
-                Volume::publish(&temporary.0, &file, &target)?;
+                volume.publish(&temporary.path, &file, &target)?;
                 Ok(Stored { size, sha256, compared: true })
             })
             .await

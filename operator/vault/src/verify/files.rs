@@ -1,20 +1,21 @@
 //! The files that snapshots name: by their sizes, and by every byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 use futures::stream::{self, StreamExt};
 
-use super::Checks;
 use super::lines::{is_finding, words};
+use super::{Checks, Options};
 use crate::error::Result;
 use crate::layout;
 use crate::manifest::FileRef;
+use crate::rows::Depth;
 use crate::state::Part;
 use crate::vault::Vault;
 
 /// Files read at a time.
-const IN_FLIGHT: usize = 4;
+const IN_FLIGHT: usize = 2;
 
 impl Checks<'_> {
     /// Holds the listing against what the manifests name.
@@ -50,28 +51,41 @@ impl Checks<'_> {
         Ok(())
     }
 
-    /// Reads every byte of what is not yet known to be wrong, each file once.
-    pub(super) async fn contents(&mut self) -> Result<()> {
-        let known: Vec<&str> = self.report.problems.iter().map(|problem| problem.file.as_str()).collect();
+    /// Reads what is not yet known to be wrong, each file once: every byte, or of the files that are drawn.
+    pub(super) async fn contents(&mut self, options: &Options) -> Result<()> {
+        let known: BTreeSet<&str> =
+            self.report.problems.iter().map(|problem| problem.file.as_str()).collect();
         let wanted: Vec<(FileRef, Option<Part>)> = self
             .files
             .values()
-            .filter(|named| !known.contains(&named.file.path.as_str()))
+            .filter(|named| !known.contains(named.file.path.as_str()))
+            .filter(|named| options.sample.is_none_or(|sample| sample.draws(&named.file)))
             .map(|named| (named.file.clone(), named.part.clone()))
             .collect();
+        let observer = options.observer.as_deref();
+        let all: u64 = wanted.iter().map(|(file, _)| file.size).sum();
+        let (mut done, mut rows, mut found) = (0, 0, Vec::new());
+        self.report.read = wanted.len() as u64;
         let vault = self.vault;
         let mut results = stream::iter(wanted)
             .map(|(file, part)| async move {
-                let looked = look(vault, &file, part.as_ref()).await;
-                (file.path, looked)
+                if observer.is_some_and(|observer| observer.knows(&file)) {
+                    let rows = part.map_or(0, |part| part.rows);
+                    return (file, Ok(Ok(if vault.can_open() { rows } else { 0 })));
+                }
+                let looked = look(vault, &file, part.as_ref(), options.rows).await;
+                (file, looked)
             })
             .buffered(IN_FLIGHT);
-        let mut found = Vec::new();
-        let mut rows = 0;
-        while let Some((path, looked)) = results.next().await {
-            match looked? {
+        while let Some((file, looked)) = results.next().await {
+            let looked = looked?;
+            done += file.size;
+            if let Some(observer) = observer {
+                observer.read(&file, looked.is_ok(), done, all);
+            }
+            match looked {
                 Ok(counted) => rows += counted,
-                Err(problem) => found.push((path, problem)),
+                Err(problem) => found.push((file.path, problem)),
             }
         }
         drop(results);
@@ -85,18 +99,21 @@ impl Checks<'_> {
 }
 
 /// Rows of a file (none for a state, nor without a key), or what is wrong with it.
-async fn look(vault: &Vault, file: &FileRef, part: Option<&Part>) -> Result<Result<u64, String>> {
-    let looked = match part.filter(|_| vault.can_open()) {
+async fn look(vault: &Vault, file: &FileRef, part: Option<&Part>, rows: bool) -> Result<Result<u64, String>> {
+    let counted = match part.filter(|_| vault.can_open()) {
         None => vault.compare_digest(file).await.map(|problem| problem.map_or(Ok(0), Err)),
-        Some(part) => vault.check(part).await.map(|rows| {
-            if rows == part.rows {
-                Ok(rows)
-            } else {
-                Err(format!("it has {rows} rows, {} were written", part.rows))
-            }
-        }),
+        Some(part) => {
+            let depth = if rows { Depth::Rows } else { Depth::Pages };
+            vault.check_to(part, depth).await.map(|rows| {
+                if rows == part.rows {
+                    Ok(rows)
+                } else {
+                    Err(format!("it has {rows} rows, {} were written", part.rows))
+                }
+            })
+        }
     };
-    match looked {
+    match counted {
         Err(error) if is_finding(&error) => Ok(Err(words(&error))),
         other => other,
     }

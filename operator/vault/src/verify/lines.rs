@@ -29,17 +29,15 @@ impl Checks<'_> {
                 }
                 // Begun by a process that died, unless it has snapshots.
                 Err(VaultError::LineNotFound(_)) => {
-                    let mut there = self.vault.storage().list(&layout::snapshots(&name));
-                    if there.try_next().await?.is_some() {
-                        self.problem(
-                            &layout::line_document(&name),
-                            [],
-                            "it is missing, though there are snapshots",
-                        );
+                    let there = self.numbered(&name).await?;
+                    if !there.is_empty() {
+                        let file = layout::line_document(&name);
+                        self.problem(&file, there, "it is missing, though there are snapshots");
                     }
                 }
                 Err(error) if is_finding(&error) => {
-                    self.problem(&layout::line_document(&name), [], words(&error));
+                    let there = self.numbered(&name).await?;
+                    self.problem(&layout::line_document(&name), there, words(&error));
                 }
                 Err(error) => return Err(error),
             }
@@ -47,30 +45,51 @@ impl Checks<'_> {
         Ok(())
     }
 
+    /// Names of what a line whose document cannot be read has of snapshots.
+    async fn numbered(&self, line: &str) -> Result<Vec<String>> {
+        let listed = self.vault.storage().list(&layout::snapshots(line));
+        let mut names: Vec<String> = listed
+            .try_filter_map(|entry| async move { Ok(layout::seq_of(&entry.path)) })
+            .map_ok(|seq| format!("{line}/{seq}"))
+            .try_collect()
+            .await?;
+        names.sort();
+        Ok(names)
+    }
+
     async fn line(&mut self, line: &Line) -> Result<()> {
         let mut parent: Option<Manifest> = None;
         let mut expected = 1;
+        let mut next = Some(1);
         for seq in line.numbers().await? {
+            next = None;
             let path = layout::snapshot(line.id(), seq);
             for missing in expected..seq {
                 let file = layout::snapshot(line.id(), missing);
-                self.problem(&file, [], "it is missing: numbers have no gaps");
+                let name = format!("{}/{missing}", line.id());
+                self.problem(&file, [name], "it is missing: numbers have no gaps");
             }
             expected = seq + 1;
             let name = format!("{}/{seq}", line.id());
+            self.snapshots.insert(name.clone());
             match line.read_number(seq).await {
-                Ok(manifest) if manifest.is_void() => {}
+                Ok(manifest) if manifest.is_void() => {
+                    self.snapshots.remove(&name);
+                    next = Some(seq + 1);
+                }
                 Ok(manifest) => {
                     self.report.snapshots += 1;
                     self.digests.insert(manifest.digest.clone());
                     self.chain(&path, &name, &manifest, parent.as_ref());
                     self.states(&path, &name, &manifest).await?;
                     parent = Some(manifest);
+                    next = Some(seq + 1);
                 }
                 Err(error) if is_finding(&error) => self.problem(&path, [name], words(&error)),
                 Err(error) => return Err(error),
             }
         }
+        self.next.insert(line.id().to_owned(), next);
         Ok(())
     }
 

@@ -286,7 +286,7 @@ pub async fn whole_run(storage: Arc<dyn Storage>) {
         }
     }
     for full in [false, true] {
-        let options = verify::Options { full, expect: Some(manifest.digest.clone()), line: None };
+        let options = verify::Options { full, expect: Some(manifest.digest.clone()), ..Default::default() };
         let report = verify::verify(&vault, &options).await.unwrap();
         assert_eq!(report.problems, [], "full: {full}");
         assert_eq!((report.snapshots, report.files), (1, 3));
