@@ -48,7 +48,8 @@ unit() {
   step "unit: cargo deny" deny
 }
 
-# --- faults: every kind of fault in the way of a full read; with --all at each call, and a million schedules for the budget
+# --- faults: every kind of fault in the way of a full read; with --all at each call, and a million schedules for the
+# budget; of the vault every failing call, 1,000 corruptions, every power cut (a sample of these is in `unit`)
 
 faults() {
   need_rust || return 1
@@ -59,6 +60,8 @@ faults() {
   step "faults: all" nice cargo run --locked --quiet --release --package orgkeep-faults -- --all
   step "faults: budget" env ORGKEEP_BUDGET_SCHEDULES=1000000 \
     nice cargo test --locked --quiet --release --package orgkeep-core --test budget -- --nocapture
+  step "faults: vault" env ORGKEEP_FAULTS=all nice cargo test --locked --package orgkeep-vault \
+    --test corruption --test faults --test power -- --nocapture
 }
 
 # --- chart: what it renders; the API server's word on it belongs to the suite `cluster`

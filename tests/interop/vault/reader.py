@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-OWN_COLUMNS = ("_op", "_hash", "_hash_derived", "_raw")
+OWN_COLUMNS = ("_op", "_hash", "_hash_derived", "_raw", "_before", "_before_derived")
 
 
 def derive(secret, salt, purpose):
