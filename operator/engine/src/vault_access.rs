@@ -100,6 +100,7 @@ fn s3_options(s3: &S3, secrets: &dyn SecretSource) -> Result<S3Options, Ending> 
         path_style: s3.force_path_style,
         credentials,
         ca_bundle,
+        object_lock: None,
     })
 }
 

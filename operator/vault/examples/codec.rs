@@ -1,6 +1,7 @@
 //! How fast rows become encrypted Parquet, beside memcpy and zstd 1 on the same bytes in the same run.
 //!
-//! `cargo run --release --example codec -- [CSV SCHEMA.json] [--out DIR]`; without a file a table of 60 columns is
+//! `cargo run --release --example codec -- [CSV SCHEMA.json] [--out DIR] [--batch-rows N]
+//! [--group-rows N]`; without a file a table of 60 columns is
 //! made up. Figures are per second of CPU of this one thread, so that a loaded machine does not distort them.
 //! `--out` keeps the parts, encrypted with 32 bytes of 7, for a look by other readers.
 
@@ -23,9 +24,15 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 fn main() -> Outcome<()> {
     let mut files = Vec::new();
     let mut out = None;
+    let mut settings = Settings::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        if argument == "--out" { out = arguments.next() } else { files.push(argument) }
+        match argument.as_str() {
+            "--out" => out = arguments.next(),
+            "--batch-rows" => settings.batch_rows = arguments.next().ok_or("no number")?.parse()?,
+            "--group-rows" => settings.group_rows = arguments.next().ok_or("no number")?.parse()?,
+            _ => files.push(argument),
+        }
     }
     let (csv, schema) = match files.as_slice() {
         [csv, schema] => (std::fs::read(csv)?, serde_json::from_slice(&std::fs::read(schema)?)?),
@@ -55,7 +62,7 @@ fn main() -> Outcome<()> {
     std::fs::write("/proc/self/clear_refs", "5")?;
     let before = peak()?;
     let (whole, (rows, parts)) = timed(|| {
-        let mut writer = PartWriter::new(&schema, Some(&key), Settings::default())?;
+        let mut writer = PartWriter::new(&schema, Some(&key), settings.clone())?;
         let mut parts = Vec::new();
         for chunk in csv.chunks(64 << 10) {
             writer.push_csv(chunk)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use orgkeep_core::run::{Completeness, Counts, OrgFacts, Phase, SnapshotFacts};
 
@@ -17,6 +18,8 @@ use crate::vault::now;
 
 /// Tries at a number; each loss means that another was committed meanwhile.
 const TRIES: usize = 16;
+/// Locks looked at at a time.
+const IN_FLIGHT: usize = 16;
 /// Clocks of the machines that write a vault differ by less.
 const CLOCKS: Duration = Duration::from_secs(24 * 3600);
 
@@ -97,6 +100,7 @@ impl Line {
         if let Some(committed) = attempt.run().committed().await? {
             return Ok(committed);
         }
+        self.extend_locks(&manifest).await?;
         for tries in 0..TRIES {
             if tries > 0 {
                 self.check_files(&manifest).await?;
@@ -130,6 +134,21 @@ impl Line {
             run: "of others".to_owned(),
             until: "they are done".to_owned(),
         })
+    }
+
+    /// Where files are locked, those that an earlier run put stay locked as long as this snapshot needs them.
+    async fn extend_locks(&self, manifest: &Manifest) -> Result<()> {
+        let storage = self.vault().storage();
+        if !storage.locks() {
+            return Ok(());
+        }
+        let own = format!("/{}.", manifest.run_id);
+        let shared = manifest.files.iter().filter(|file| !file.path.contains(&own));
+        let waiting: Vec<_> = shared.map(|file| storage.extend_lock(&file.path)).collect();
+        let extended: Vec<bool> = stream::iter(waiting).buffer_unordered(IN_FLIGHT).try_collect().await?;
+        let extended = extended.into_iter().filter(|extended| *extended).count();
+        tracing::debug!(line = self.id(), extended, "locks of shared files");
+        Ok(())
     }
 
     /// Whoever lost a number may have been thought dead: a collection may have swept what it names.

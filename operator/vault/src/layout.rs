@@ -57,6 +57,11 @@ pub(crate) fn object_folder(line: &str, object: &str, run: &str, attempt: u32) -
     format!("{LINES}/{line}/objects/{object}/{run}.{attempt}")
 }
 
+/// A blob, in a folder by the first two characters of its name.
+pub(crate) fn blob(line: &str, name: &str) -> String {
+    format!("{LINES}/{line}/blobs/{}/{name}", name.get(..2).unwrap_or_default())
+}
+
 pub(crate) fn run(line: &str, run: &str) -> String {
     format!("{LINES}/{line}/runs/{run}")
 }

@@ -55,6 +55,7 @@
 //! ```
 
 mod attempt;
+mod blob;
 mod canonical;
 mod catalog;
 pub mod change;
@@ -78,6 +79,7 @@ mod vault;
 pub mod verify;
 
 pub use attempt::{Attempt, PartUpload};
+pub use blob::{BlobRef, BlobWriter, TreeEntry};
 pub use change::{Below, ChangeCounts, ChangeKind, Changes, Comparison, Difference, Rule};
 pub use commit::{Committed, Draft};
 pub use error::{Result, VaultError};
@@ -88,5 +90,8 @@ pub use line::{Line, Owner};
 pub use manifest::{FileRef, Manifest, ObjectEntry, ParentRef};
 pub use rekey::{RecipientInfo, Rekey};
 pub use state::{FooterRef, IdRange, Part, PartKind, State, StateRef};
-pub use storage::{AzureCredentials, AzureOptions, GcsOptions, Location, S3Credentials, S3Options, Storage};
+pub use storage::{
+    AzureCredentials, AzureOptions, GcsOptions, Location, LockMode, ObjectLock, S3Credentials, S3Options,
+    Storage,
+};
 pub use vault::Vault;

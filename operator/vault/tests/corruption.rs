@@ -56,6 +56,12 @@ fn is_history(path: &str) -> bool {
     !path.contains("/runs/") && !path.ends_with("lease.json") && !path.ends_with("epoch.json")
 }
 
+/// Manifest, state or part: what may stand in the place of another.
+fn kind(file: &Path) -> (bool, bool) {
+    let name = file.to_str().unwrap();
+    (name.contains("/snapshots/"), name.ends_with("state.json"))
+}
+
 #[derive(Default)]
 struct Tally {
     found: u32,
@@ -125,7 +131,7 @@ async fn every_corruption_is_found_and_named() {
             Harm::Swap | Harm::Replay => {
                 let alike: Vec<&PathBuf> = all
                     .iter()
-                    .filter(|other| *other != file && other.extension() == file.extension())
+                    .filter(|other| *other != file && kind(other) == kind(file))
                     .filter(|other| touched.contains_key(&logical(dir.path(), other)))
                     .filter(|other| std::fs::read(other).unwrap() != before)
                     .collect();

@@ -96,3 +96,79 @@ async fn what_is_wrong_has_a_reason() {
     };
     assert_eq!(Location::S3(bundle).open().await.unwrap_err().reason(), Reason::VaultUnreachable);
 }
+
+/// A bucket that locks, made by the admin of the test's server; `None` where it cannot.
+async fn locking_bucket(options: &S3Options) -> Option<(aws_sdk_s3::Client, String)> {
+    let credentials = options.credentials.clone().unwrap();
+    let config = aws_sdk_s3::config::Builder::new()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .credentials_provider(aws_sdk_s3::config::Credentials::new(
+            credentials.access_key_id,
+            age::secrecy::ExposeSecret::expose_secret(&credentials.secret_access_key).to_owned(),
+            None,
+            None,
+            "test",
+        ))
+        .region(aws_sdk_s3::config::Region::new("us-east-1"))
+        .endpoint_url(options.endpoint.clone().unwrap())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .force_path_style(true)
+        .build();
+    let client = aws_sdk_s3::Client::from_conf(config);
+    let bucket = format!("locked-{}", options.prefix);
+    match client.create_bucket().bucket(&bucket).object_lock_enabled_for_bucket(true).send().await {
+        Ok(_) => Some((client, bucket)),
+        Err(error) => {
+            eprintln!("skipped: {error:?}");
+            None
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_locked_and_stays_so_while_it_is_needed() {
+    let Some(plain) = options("lock") else { return };
+    if plain.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("https")) {
+        eprintln!("skipped: the test's own client speaks http");
+        return;
+    }
+    let lock = |days| Some(orgkeep_vault::ObjectLock { mode: orgkeep_vault::LockMode::Compliance, days });
+    // A bucket that does not lock is refused.
+    let unlocked = S3Options { object_lock: lock(10), ..plain.clone() };
+    let error = probe(&*open(unlocked).await).await.unwrap_err();
+    assert_eq!(error.kind, orgkeep_vault::storage::StorageErrorKind::ObjectLockUnsupported, "{error}");
+
+    let Some((client, bucket)) = locking_bucket(&plain).await else { return };
+    let options = |days| S3Options { bucket: bucket.clone(), object_lock: lock(days), ..plain.clone() };
+    let storage = open(options(10)).await;
+    probe(&*storage).await.unwrap();
+    let vault = orgkeep_vault::Vault::create_or_open(storage, &access()).await.unwrap();
+    let line = vault.create_line(&owner(), &org()).await.unwrap();
+    let first = snapshot(&line, "run-1", 1).await;
+    let until = async |path: &str| {
+        let key = format!("{}/{path}", plain.prefix);
+        let head = client.head_object().bucket(&bucket).key(key).send().await.unwrap();
+        head.object_lock_retain_until_date().map(|at| at.secs())
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let day = 24 * 3600;
+    for path in first.manifest.files.iter().map(|file| &file.path).chain([&first.manifest.path()]) {
+        let left = until(path).await.unwrap() - now;
+        assert!((9 * day..=10 * day + 60).contains(&left), "{path}: {left}");
+    }
+    assert_eq!(until("vault.json").await, None, "what changes is not locked");
+
+    // The next snapshot names the same part: its lock is long enough for a term of 12 days, and not for one of 40.
+    for (days, expected) in [(12, 10), (40, 40)] {
+        let vault = orgkeep_vault::Vault::create_or_open(open(options(days)).await, &access()).await.unwrap();
+        let line = vault.line(line.id()).await.unwrap();
+        let run = format!("run-{days}");
+        let mut lease = line.lease(&run, TTL).await.unwrap();
+        let attempt = line.run(&run).unwrap().begin_attempt().await.unwrap();
+        let parts = vault.state(&first.manifest, "Account").await.unwrap().parts;
+        commit(&line, &mut lease, &attempt, parts.clone()).await;
+        lease.release().await.unwrap();
+        let left = until(&parts[0].path).await.unwrap() - now;
+        assert!(((expected - 1) * day..=expected * day + 120).contains(&left), "{days}: {left}");
+    }
+}

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use arrow_array::builder::{
     BooleanBuilder, Date32Builder, Decimal128Builder, Int32Builder, Int64Builder, StringBuilder,
     TimestampMillisecondBuilder,
 };
+use arrow_array::{ArrayRef, StringArray};
+use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
 use orgkeep_core::id::SalesforceId;
 
 use super::arena::Arena;
@@ -75,7 +76,7 @@ impl<'a> Batch<'a> {
             }};
         }
         match column.kind {
-            Kind::Text => Ok(self.text_column(index)),
+            Kind::Text => self.text_column(index),
             Kind::Decimal { precision, scale } => {
                 let limit = power_of_ten(u32::from(precision)).unwrap_or(i128::MAX);
                 let builder = Decimal128Builder::with_capacity(many)
@@ -102,18 +103,20 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn text_column(&self, index: usize) -> ArrayRef {
-        let bytes = (0..self.rows.len()).map(|row| self.cell(row, index).len()).sum();
-        let mut builder = StringBuilder::with_capacity(self.rows.len(), bytes);
-        for row in 0..self.rows.len() {
-            let cell = self.cell(row, index);
-            if cell.is_empty() {
-                builder.append_null();
-            } else {
-                builder.append_value(cell);
-            }
+    /// Values and offsets are filled side by side; that they are text is checked once for the whole column.
+    fn text_column(&self, index: usize) -> Result<ArrayRef, CodecError> {
+        let many = self.rows.len();
+        let mut values: Vec<u8> = Vec::with_capacity(many * 8);
+        let mut offsets: Vec<i32> = Vec::with_capacity(many + 1);
+        let mut nulls = NullBufferBuilder::new(many);
+        offsets.push(0);
+        for (_, cell) in self.cells(index) {
+            values.extend_from_slice(cell);
+            offsets.push(values.len() as i32);
+            nulls.append(!cell.is_empty());
         }
-        Arc::new(builder.finish())
+        let offsets = OffsetBuffer::new(offsets.into());
+        Ok(Arc::new(StringArray::try_new(offsets, values.into(), nulls.finish())?))
     }
 
     /// Makes the column `Id`: always the 18 characters.

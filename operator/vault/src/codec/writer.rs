@@ -318,7 +318,10 @@ impl PartWriter {
         let Some(id) = self.id else { return ((0..many as u32).collect(), 0) };
         let mut keys: Vec<(u128, u32)> =
             (0..many).map(|row| (key_of(self.arena.cell(row, id)), row as u32)).collect();
-        keys.sort_unstable();
+        // Pages mostly come in the order of their Ids.
+        if !keys.is_sorted() {
+            keys.sort_unstable();
+        }
         let mut rows: Vec<u32> = Vec::with_capacity(many);
         for (at, (key, row)) in keys.iter().enumerate() {
             // Virtual objects give every row the Id of nobody; these are rows all the same.

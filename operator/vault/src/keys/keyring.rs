@@ -71,6 +71,26 @@ impl Keyring {
         Ok(BASE64.encode(signer.sign(bytes).as_ref()))
     }
 
+    /// Name of a blob by the SHA-256 of its content; without encryption that itself.
+    pub(crate) fn blob_name(&self, content: &[u8]) -> Result<String> {
+        let Some(root) = &self.root else { return Ok(hex::encode(content)) };
+        let key = derive(root.as_ref(), &self.vault_id, "blob names")?;
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key.as_ref());
+        Ok(hex::encode(ring::hmac::sign(&key, content)))
+    }
+
+    /// Key of a blob by its name; `None` without encryption.
+    pub(crate) fn blob_key(&self, name: &str) -> Result<Option<Secret>> {
+        match &self.root {
+            Some(root) => derive(root.as_ref(), &self.vault_id, &format!("blob {name}")).map(Some),
+            None if self.can_open() => Ok(None),
+            None => {
+                let why = "the vault is encrypted, and no key was given".to_owned();
+                Err(VaultError::WrongKey { vault: self.vault_id.clone(), why })
+            }
+        }
+    }
+
     /// A new data key.
     pub(crate) fn new_data_key(&self) -> Result<DataKey> {
         let Some(root) = &self.root else {

@@ -21,6 +21,8 @@ pub enum StorageErrorKind {
     ReadOnly,
     /// Conditional writes are not kept, or hard links are unknown.
     ConditionalWritesUnsupported,
+    /// Files are to be locked, and the bucket does not lock.
+    ObjectLockUnsupported,
     /// Stored bytes are not those that were sent.
     Corrupted,
 }
@@ -57,6 +59,7 @@ impl StorageError {
             StorageErrorKind::BucketNotFound => Reason::BucketNotFound,
             StorageErrorKind::Unreachable => Reason::VaultUnreachable,
             StorageErrorKind::ReadOnly => Reason::VaultReadOnly,
+            StorageErrorKind::ObjectLockUnsupported => Reason::InvalidObject,
             StorageErrorKind::ConditionalWritesUnsupported => Reason::ConditionalWritesUnsupported,
         }
     }

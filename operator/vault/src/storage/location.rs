@@ -44,6 +44,26 @@ pub struct S3Options {
     pub credentials: Option<S3Credentials>,
     /// PEM certificates to trust besides the system's.
     pub ca_bundle: Option<Vec<u8>>,
+    /// How long what is put is locked; `None`: not at all.
+    pub object_lock: Option<ObjectLock>,
+}
+
+/// S3 Object Lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectLock {
+    /// Who may lift it.
+    pub mode: LockMode,
+    /// Its term in days.
+    pub days: u32,
+}
+
+/// Who may lift a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockMode {
+    /// Who has `s3:BypassGovernanceRetention`.
+    Governance,
+    /// Nobody.
+    Compliance,
 }
 
 /// Credentials of S3.

@@ -13,6 +13,7 @@ mod location;
 mod pem;
 mod probe;
 mod s3;
+mod s3_lock;
 mod s3_upload;
 mod volume;
 mod volume_upload;
@@ -28,7 +29,7 @@ pub use azure::{AzureCredentials, AzureOptions};
 pub use disk::Disk;
 pub use error::{StorageError, StorageErrorKind};
 pub use gcs::GcsOptions;
-pub use location::{Location, S3Credentials, S3Options};
+pub use location::{Location, LockMode, ObjectLock, S3Credentials, S3Options};
 pub use probe::probe;
 
 /// A directory whose changes go through this disk: for tests of what a power cut leaves.
@@ -100,6 +101,20 @@ pub trait Storage: Send + Sync + fmt::Debug {
     async fn delete(&self, path: &str) -> StorageResult<()>;
     /// Removes a mutable file with whatever belongs to it.
     async fn delete_mutable(&self, path: &str) -> StorageResult<()>;
+
+    /// Refuses a place that cannot lock files, where they are to be locked.
+    async fn check_lock(&self) -> StorageResult<()> {
+        Ok(())
+    }
+    /// Whether files that history rests on are locked when they are put.
+    fn locks(&self) -> bool {
+        false
+    }
+    /// Locks a file for a whole term from now if less than half of one is left; whether that was so.
+    async fn extend_lock(&self, path: &str) -> StorageResult<bool> {
+        let _ = path;
+        Ok(false)
+    }
 }
 
 /// A file on its way. Dropped without `finish`, it never was.

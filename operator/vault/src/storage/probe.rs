@@ -21,6 +21,7 @@ pub async fn probe(storage: &dyn Storage) -> StorageResult<()> {
     let once = format!("probe/{}.once", hex::encode(random));
     let mutable = format!("probe/{}.json", hex::encode(random));
     readable(storage).await?;
+    storage.check_lock().await?;
     let result = try_writes(storage, &once, &mutable).await;
     let cleaned = match storage.delete(&once).await {
         Ok(()) => storage.delete_mutable(&mutable).await,

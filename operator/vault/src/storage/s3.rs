@@ -22,7 +22,10 @@ use futures::stream::{self, BoxStream, StreamExt};
 use secrecy::ExposeSecret;
 
 use super::s3_upload::S3Upload;
-use super::{Entry, S3Options, Storage, StorageError, StorageErrorKind, StorageResult, Upload, Version, pem};
+use super::{
+    Entry, ObjectLock, S3Options, Storage, StorageError, StorageErrorKind, StorageResult, Upload, Version,
+    pem,
+};
 use crate::error::Result;
 
 /// Attempts of one request, the first included.
@@ -35,6 +38,7 @@ const OWN_ATTEMPTS: u32 = 4;
 pub(super) struct S3 {
     pub(super) client: Client,
     pub(super) bucket: String,
+    pub(super) lock: Option<ObjectLock>,
     prefix: String,
 }
 
@@ -91,6 +95,7 @@ impl S3 {
         Ok(Self {
             client: Client::from_conf(builder.build()),
             bucket: options.bucket.clone(),
+            lock: options.object_lock,
             prefix: if options.prefix.is_empty() { String::new() } else { format!("{}/", options.prefix) },
         })
     }
@@ -140,11 +145,14 @@ impl S3 {
         let digest = sha256_base64(&bytes);
         let mut attempt = 1;
         loop {
+            let (mode, until) = self.lock_of(path);
             let request = self
                 .client
                 .put_object()
                 .bucket(&self.bucket)
                 .key(self.key(path))
+                .set_object_lock_mode(mode)
+                .set_object_lock_retain_until_date(until)
                 .checksum_sha256(&digest)
                 .body(ByteStream::from(bytes.clone()));
             let request = match expected {
@@ -420,5 +428,17 @@ impl Storage for S3 {
 
     async fn delete_mutable(&self, path: &str) -> StorageResult<()> {
         self.delete(path).await
+    }
+
+    async fn check_lock(&self) -> StorageResult<()> {
+        Self::check_lock(self).await
+    }
+
+    fn locks(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    async fn extend_lock(&self, path: &str) -> StorageResult<bool> {
+        Self::extend_lock(self, path).await
     }
 }

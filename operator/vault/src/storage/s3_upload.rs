@@ -95,11 +95,14 @@ impl S3Upload {
 
 impl Multipart {
     async fn begin(s3: S3, path: &str) -> StorageResult<Self> {
+        let (mode, until) = s3.lock_of(path);
         let answer = s3
             .client
             .create_multipart_upload()
             .bucket(&s3.bucket)
             .key(s3.key(path))
+            .set_object_lock_mode(mode)
+            .set_object_lock_retain_until_date(until)
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .send()
             .await

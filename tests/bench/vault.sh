@@ -1,0 +1,38 @@
+#!/bin/bash
+# The vault's goals, measured: a table with `met` or `missed`, and ratios to limits of the same run. Beside it the
+# codec alone, and a year of compaction. ORGKEEP_BENCH_ROWS: rows of the table (default 1000000; only then the digests
+# are known).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/lib.sh
+source "$here/../lib.sh"
+need_rust
+rows=${ORGKEEP_BENCH_ROWS:-1000000}
+cd "$ORGKEEP_ROOT"
+nice cargo build --locked --release -p orgkeep-vault --examples
+bin=${CARGO_TARGET_DIR:-target}/release/examples
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+table() { # DAY MODE RATE FILE
+  "$bin/bench_data" Account "$rows" "$1" "$2" "$3" "$work/$4" 2>/dev/null
+}
+table 0 full 0.001 full.csv
+table 0 schema 0 schema.json
+table 1 incr 0.001 small.csv
+days=("$work/small.csv")
+for day in $(seq 2 31); do
+  table "$day" incr 0.01 "day$day.csv"
+  days+=("$work/day$day.csv")
+done
+if [ "$rows" = 1000000 ]; then
+  sha256sum --quiet -c - <<S
+4f7da331b0356470b1ebcc0bc0eb08538aa6c062aba0930d2411435b5c702f98  $work/full.csv
+ba6585f9717ab1b04ecae1f7597041ddae5f5f61c0e8a52c79a060f67f936b95  $work/small.csv
+S
+fi
+nice "$bin/goals" "$work/schema.json" "$work/full.csv" "${days[@]}"
+echo
+nice "$bin/codec" "$work/full.csv" "$work/schema.json"
+echo
+nice "$bin/compaction"
