@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::azure::{self, AzureOptions};
-use super::gcs::{self, GcsOptions};
 use super::disk::System;
+use super::gcs::{self, GcsOptions};
 use super::s3::S3;
 use super::volume::Volume;
 use super::{Storage, StorageError, StorageErrorKind};
