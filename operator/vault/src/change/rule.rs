@@ -99,7 +99,7 @@ impl Rule {
             let over: Vec<usize> =
                 pieces.iter().copied().filter(|at| span_of(parts[*at].min) == number).collect();
             let bytes: u64 = over.iter().map(|at| parts[*at].bytes).sum();
-            if bytes >= self.least && bytes * 100 > span.bytes * self.share {
+            if bytes >= self.least && bytes.saturating_mul(100) > span.bytes.saturating_mul(self.share) {
                 let all = span.parts.iter().copied().chain(over).collect();
                 return Some(Step { parts: all, base: true, cuts: Vec::new() });
             }
