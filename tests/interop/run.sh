@@ -1,7 +1,8 @@
 #!/bin/bash
 # Other people's programs on both ends, each part with a table of its own:
 #   vault    `orgkeep run` on the quickstart, then the rows of its vault as pyarrow and DuckDB read them with the key,
-#            against the rows that simple-salesforce reads from the simulator
+#            against the rows that simple-salesforce reads from the simulator; then of a vault with 30 days of changes, a
+#            compaction, another schema and another key, against `orgkeep vault read`
 #   replay   every recorded read request of an org against the simulator's answer
 #   clients  jsforce, node-sf-bulk2, simple-salesforce, salesforce-bulk, aiosalesforce and tap-salesforce, unmodified,
 #            against the simulator
@@ -23,7 +24,9 @@ vault() {
   local accounts=${ORGKEEP_INTEROP_ACCOUNTS:-50000}
   sed -i "s/scale=Account=[0-9]*/scale=Account=$accounts/" "$work/quickstart/connection.yaml"
   "$bin/orgkeep" run -f "$work/quickstart" -o json >"$work/run.json" || { cat "$work/run.json"; return 1; }
-  "$python" "$here/vault/compare.py" "$bin" "$work/quickstart" "$accounts"
+  "$python" "$here/vault/compare.py" "$bin" "$work/quickstart" "$accounts" || return 1
+  (cd "$ORGKEEP_ROOT" && nice cargo build --locked --quiet --package orgkeep-vault --example made_vault) || return 1
+  "$python" "$here/vault/changes.py" "$bin/orgkeep" "$CARGO_TARGET_DIR/debug/examples/made_vault"
 }
 
 replay() { "$python" "$here/replay/replay.py" "$bin"; }
@@ -42,7 +45,7 @@ failed=0
 for part in "${parts[@]}"; do
   case $part in
     vault|replay|clients) ;;
-    *) sed -n '2,8p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,9p' "$0" >&2; exit 2 ;;
   esac
 done
 for part in "${parts[@]}"; do

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-OWN_COLUMNS = ("_op", "_hash", "_hash_derived", "_raw", "_before", "_before_derived")
+NO_COLUMN = ("address", "location", "base64", "complexvalue")
 
 
 def derive(secret, salt, purpose):
@@ -91,8 +91,9 @@ class Vault:
     def rows(self, entry):
         """An object's rows by Id: base parts, then deltas over them; `_raw` put in place of what fits no column."""
         connection, factory = pe.KmsConnectionConfig(), pe.CryptoFactory(lambda _: Kms(self))
-        merged = {}
-        for part in self.state(entry)["parts"]:
+        state, merged = self.state(entry), {}
+        columns = [f["name"] for f in state["schema"]["fields"] if f["type"] not in NO_COLUMN]
+        for part in state["parts"]:
             data = pa.BufferReader(self.file(part))
             properties = factory.file_decryption_properties(connection) if part.get("wrappedKey") else None
             for batch in pq.ParquetFile(data, decryption_properties=properties).iter_batches():
@@ -100,11 +101,13 @@ class Vault:
                     if row["_op"] == "delete":
                         merged.pop(row["Id"], None)
                     else:
-                        merged[row["Id"]] = plain(row)
+                        merged[row["Id"]] = plain(row, columns)
         return merged
 
 
-def plain(row):
-    """The record itself: our columns dropped, values that fit no type back as text."""
+def plain(row, columns=None):
+    """The record itself: the fields of the snapshot's schema (without one those of the file); what the file leaves out
+    is null, and values that fit no type are back as text."""
     raw = json.loads(row.get("_raw") or "{}")
-    return {name: raw.get(name, value) for name, value in row.items() if name not in OWN_COLUMNS}
+    names = columns or [name for name in row if not name.startswith("_")]
+    return {name: raw.get(name, row.get(name)) for name in names}
