@@ -16,10 +16,11 @@ const BOLT: &str = "0015g0000000002AAA";
 async fn keyed() -> Served {
     let schema = SCHEMA.replace(
         "      Since__c: {type: date}\n",
-        "      Since__c: {type: date}\n      Key__c: {type: string, length: 40, externalId: true}\n",
+        "      Since__c: {type: date}\n      Key__c: {type: string, length: 40, externalId: true}\n      \
+         Number__c: {type: double, precision: 10, scale: 0, externalId: true}\n",
     );
-    let csv = "Id,Name,Key__c,ParentId,SystemModstamp,IsDeleted\n\
-               acme,Acme,A 1,,NOW,\nbolt,Bolt,B,acme,NOW,\ncog,Cog,B,,,\ngone,Gone,G,,NOW,true\n";
+    let csv = "Id,Name,Key__c,ParentId,SystemModstamp,IsDeleted,Number__c\n\
+               acme,Acme,A 1,,NOW,,7\nbolt,Bolt,B,acme,NOW,,\ncog,Cog,B,,,,\ngone,Gone,G,,NOW,true,\n";
     let csv = csv.replace("NOW", &minutes_ago(30).replace("+00:00", "Z"));
     serve_with(&[("schema.yaml", &schema), ("data/Account.csv", &csv)], &[]).await
 }
@@ -68,6 +69,13 @@ async fn by_external_id_and_several_that_match() {
     let served = keyed().await;
     let record = served.json(&format!("{V}/sobjects/Account/Key__c/A%201")).await;
     assert_eq!((&record["Id"], &record["Name"]), (&json!(ACME), &json!("Acme")));
+    let number = served.json(&format!("{V}/sobjects/Account/Number__c/7?fields=Name")).await;
+    assert_eq!(number["Name"], "Acme");
+    for value in ["8", "seven", "7%20OR%20Name%20!=%20null", "'7'"] {
+        refused(served.get(&format!("{V}/sobjects/Account/Number__c/{value}")).await, 404, "NOT_FOUND").await;
+    }
+    let quoted = format!("{V}/sobjects/Account/Key__c/x'%20OR%20Name%20!=%20'");
+    refused(served.get(&quoted).await, 404, "NOT_FOUND").await;
     let several = served.get(&format!("{V}/sobjects/Account/Key__c/B")).await;
     assert_eq!(several.status(), 300);
     let urls: Value = several.json().await.unwrap();

@@ -9,7 +9,7 @@ use super::query::{self, JSON, single};
 use super::{Call, blob, describe, replication};
 use crate::schema::{FieldType, Object};
 use crate::soql::Plan;
-use crate::value::{Cell, Id};
+use crate::value::{Cell, Decimal, Id};
 use crate::web::{Answer, ApiError};
 
 /// Answers below `sobjects/X`.
@@ -131,6 +131,7 @@ fn by_field(call: &Call<'_>, number: usize, field: &str, rest: &[&str]) -> Resul
             .map(Some);
     }
     let literal = if kind.is_decimal() || kind == FieldType::Int {
+        Decimal::parse(&value).ok_or_else(ApiError::not_found)?;
         value
     } else {
         format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
