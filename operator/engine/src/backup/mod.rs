@@ -6,6 +6,7 @@
 mod bulk;
 mod commit;
 mod encode;
+mod group;
 mod plan;
 mod prove;
 mod rest;
@@ -37,7 +38,7 @@ const LEASE: Duration = Duration::from_secs(120);
 const RENEWAL: Duration = Duration::from_secs(30);
 /// Pages that are fetched and encoded at a time: each holds a page's columns in memory.
 const PAGES_AT_A_TIME: usize = 2;
-/// Objects at work at a time: small ones mostly wait for the org.
+/// Objects (small ones: groups) at work at a time: they mostly wait for the org.
 const OBJECTS_AT_A_TIME: usize = 4;
 /// How often a pod looks for what another one does.
 const LOOK: Duration = Duration::from_secs(2);
@@ -299,7 +300,8 @@ async fn shards(work: &Work, plan: &Plan) -> Result<(), Ending> {
         plan.objects.iter().filter(|object| object.index == work.context.index).collect();
     let rows = mine.iter().map(|object| object.estimate).sum();
     work.context.tracker.planned(u32::try_from(mine.len()).unwrap_or(u32::MAX), rows);
-    let all: Vec<_> = mine.into_iter().map(|object| shard::capture(work, object)).collect();
+    let units = group::units(&mine);
+    let all: Vec<_> = units.iter().map(|unit| group::capture(work, unit)).collect();
     let mut running = futures::stream::iter(all).buffer_unordered(OBJECTS_AT_A_TIME);
     while let Some(result) = running.next().await {
         result?; // dropping the others leaves their pages in the journal

@@ -1,5 +1,7 @@
 //! Fetch by REST: few rows, or an object that Bulk refuses. Pages are gathered into parts of a bounded size.
 
+use orgkeep_salesforce::RestQuery;
+
 use super::encode::{self, Rows};
 use super::shard::{Captured, Shard, Trouble, selection};
 
@@ -12,7 +14,15 @@ const CELL_BYTES: usize = 40;
 /// Reads the object from its first row: REST cursors do not survive their reader.
 pub(super) async fn read(shard: &Shard<'_>, beginning: u64) -> Result<Captured, Trouble> {
     let (select, all) = selection(&shard.object.schema);
-    let mut query = shard.work.client.query(&select, all);
+    write(shard, beginning, shard.work.client.query(&select, all)).await
+}
+
+/// Writes what a query gives.
+pub(super) async fn write(
+    shard: &Shard<'_>,
+    beginning: u64,
+    mut query: RestQuery,
+) -> Result<Captured, Trouble> {
     let mut captured = Captured::default();
     let mut rows: Rows = Vec::new();
     let (mut bytes, mut part) = (0, 0);

@@ -93,9 +93,7 @@ pub(super) struct Shard<'a> {
 /// Reads an object, unless its record says that this was done before, and leaves the record.
 pub(super) async fn capture(work: &Work, object: &PlannedObject) -> Result<(), Ending> {
     let name = object.schema.name.as_str();
-    if let Some(record) = work.run.shard(name).await? {
-        work.context.tracker.add_records(record.ledger.written);
-        work.context.tracker.object_done(name);
+    if was_done(work, name).await? {
         return Ok(());
     }
     work.context.tracker.object_begins(name);
@@ -110,35 +108,57 @@ pub(super) async fn capture(work: &Work, object: &PlannedObject) -> Result<(), E
     };
     match read {
         Ok(captured) => {
-            let ledger = prove::ledger(work, &object.schema, &captured).await?;
-            tracing::info!(object = name, rows = ledger.written, files = ledger.files, "captured");
-            work.attempt
-                .put_shard(ShardRecord {
-                    object: name.to_owned(),
-                    parts: captured.parts,
-                    ledger,
-                    api_calls: work.client.calls().api_calls(),
-                    ..ShardRecord::default()
-                })
-                .await?;
-            if let Some(job) = captured.job
-                && let Err(error) = job.delete().await
-            {
-                tracing::debug!(object = name, %error, "the job stays in the org until it expires");
-            }
+            let counted = prove::counted(work, &[&object.schema]).await?.pop().flatten();
+            done(work, object, captured, counted).await
         }
-        Err(failed) => {
-            tracing::warn!(object = name, code = failed.code, message = failed.message, "given up");
-            work.attempt
-                .put_shard(ShardRecord {
-                    object: name.to_owned(),
-                    failure: Some(failed),
-                    api_calls: work.client.calls().api_calls(),
-                    ..ShardRecord::default()
-                })
-                .await?;
-        }
+        Err(failed) => given_up(work, name, failed).await,
     }
+}
+
+/// Whether an earlier attempt, or another pod, has left the record of an object.
+pub(super) async fn was_done(work: &Work, name: &str) -> Result<bool, Ending> {
+    let Some(record) = work.run.shard(name).await? else { return Ok(false) };
+    work.context.tracker.add_records(record.ledger.written);
+    work.context.tracker.object_done(name);
+    Ok(true)
+}
+
+/// Leaves the record of an object that was read.
+pub(super) async fn done(
+    work: &Work,
+    object: &PlannedObject,
+    captured: Captured,
+    counted: Option<u64>,
+) -> Result<(), Ending> {
+    let name = object.schema.name.as_str();
+    let ledger = prove::ledger(work, &object.schema, &captured, counted).await?;
+    tracing::info!(object = name, rows = ledger.written, files = ledger.files, "captured");
+    let record = ShardRecord {
+        object: name.to_owned(),
+        parts: captured.parts,
+        ledger,
+        api_calls: work.client.calls().api_calls(),
+        ..ShardRecord::default()
+    };
+    work.attempt.put_shard(record).await?;
+    if let Some(job) = captured.job
+        && let Err(error) = job.delete().await
+    {
+        tracing::debug!(object = name, %error, "the job stays in the org until it expires");
+    }
+    work.context.tracker.object_done(name);
+    Ok(())
+}
+
+async fn given_up(work: &Work, name: &str, failed: Failure) -> Result<(), Ending> {
+    tracing::warn!(object = name, code = failed.code, message = failed.message, "given up");
+    let record = ShardRecord {
+        object: name.to_owned(),
+        failure: Some(failed),
+        api_calls: work.client.calls().api_calls(),
+        ..ShardRecord::default()
+    };
+    work.attempt.put_shard(record).await?;
     work.context.tracker.object_done(name);
     Ok(())
 }
