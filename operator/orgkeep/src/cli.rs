@@ -195,6 +195,16 @@ pub(crate) enum VaultCommand {
         #[arg(long, value_delimiter = ',', value_name = "ID")]
         remove: Vec<String>,
     },
+    /// Copy the vault to another place, or bring a copy up to date. Needs no key: what is encrypted stays so, and
+    /// `rekey` on the copy changes who can open it.
+    Copy {
+        /// The vault.
+        #[command(flatten)]
+        access: VaultAccess,
+        /// The other place, written as `--vault` is.
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
     /// Build anew what follows from other files of the vault, and tell what is lost.
     Repair {
         /// The vault, with a key that opens it.

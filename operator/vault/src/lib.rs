@@ -61,6 +61,7 @@ mod catalog;
 pub mod change;
 pub mod codec;
 mod commit;
+pub mod copy;
 mod digest;
 mod error;
 mod journal;

@@ -320,28 +320,33 @@ impl Vault {
         }
     }
 
-    /// Reads a file back in pieces and compares it with what it should be; the words of what is wrong.
+    /// Whether a file is what it should be; the words of what is wrong.
     pub(crate) async fn compare_digest(&self, file: &FileRef) -> Result<Option<String>> {
-        let mut running = Running::new();
-        let mut at = 0;
-        while at < file.size {
-            let end = (at + CHUNK).min(file.size);
-            let bytes = self.0.storage.get_range(&file.path, at..end).await?;
-            if bytes.is_empty() {
-                break;
-            }
-            at += bytes.len() as u64;
-            running.update(&bytes);
-        }
-        let (size, sha256) = running.finish();
-        Ok(if size != file.size {
-            Some(format!("it has {size} bytes, {} were written", file.size))
-        } else if sha256 != file.sha256 {
-            Some("its SHA-256 is not that of what was written".to_owned())
-        } else {
-            None
-        })
+        compare_digest(&self.0.storage, file).await
     }
+}
+
+/// Reads a file back in pieces and compares it with what it should be; the words of what is wrong.
+pub(crate) async fn compare_digest(storage: &Arc<dyn Storage>, file: &FileRef) -> Result<Option<String>> {
+    let mut running = Running::new();
+    let mut at = 0;
+    while at < file.size {
+        let end = (at + CHUNK).min(file.size);
+        let bytes = storage.get_range(&file.path, at..end).await?;
+        if bytes.is_empty() {
+            break;
+        }
+        at += bytes.len() as u64;
+        running.update(&bytes);
+    }
+    let (size, sha256) = running.finish();
+    Ok(if size != file.size {
+        Some(format!("it has {size} bytes, {} were written", file.size))
+    } else if sha256 != file.sha256 {
+        Some("its SHA-256 is not that of what was written".to_owned())
+    } else {
+        None
+    })
 }
 
 pub(crate) fn read_document(bytes: &[u8]) -> Result<VaultDocument> {

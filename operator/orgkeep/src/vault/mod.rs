@@ -1,6 +1,7 @@
 //! `orgkeep vault …`: a look into a vault, with nothing but its storage and a key.
 
 mod compare;
+mod copy;
 mod read;
 mod recipients;
 mod repair;
@@ -57,6 +58,7 @@ pub(crate) async fn run(command: VaultCommand) -> CommandResult {
             let add_key = add_key_file.as_deref().map(key).transpose()?;
             recipients::change(&access, Rekey { add_key, add_recipients, remove }).await
         }
+        VaultCommand::Copy { access, to } => copy::run(&access, &to).await,
         VaultCommand::Repair { access } => repair::run(&access).await,
         VaultCommand::Read { access, snapshot, object, fields, format, limit } => {
             read::run(&access, &snapshot, &object, &fields, format, limit).await

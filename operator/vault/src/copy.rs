@@ -1,0 +1,183 @@
+//! A vault copied to another place: the same vault, byte by byte, with the same history and the same keys.
+//!
+//! The files of a snapshot go first and its manifest last, so a copy that was cut shows less history and never a
+//! snapshot without its files; run again, it goes on. Every file is held against the signed manifest's digest on its
+//! way. No key is needed: what is encrypted stays so. Journals, leases and what no manifest names are not copied.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+
+use crate::digest::Running;
+use crate::error::{Result, VaultError};
+use crate::layout::{self, LINES, VAULT};
+use crate::manifest::{FileRef, Manifest};
+use crate::storage::{Storage, StorageErrorKind};
+use crate::vault::{Vault, compare_digest, read_document};
+
+/// Files on their way at a time.
+const IN_FLIGHT: usize = 4;
+/// Bytes read at a time.
+const CHUNK: u64 = 8 << 20;
+
+/// What a copy did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Copied {
+    /// Lines of history.
+    pub lines: u64,
+    /// Snapshots that are there now and were not before.
+    pub snapshots: u64,
+    /// Snapshots that were there.
+    pub present: u64,
+    /// Files copied.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Copies a vault, or what a copy of it lacks; `told` hears how far it is after each file and snapshot.
+///
+/// A place that holds another vault is refused, and so is one that was written to since: a copy continues one history.
+pub async fn copy(from: &Vault, to: &Arc<dyn Storage>, told: impl Fn(&Copied)) -> Result<Copied> {
+    let mut copied = Copied::default();
+    vault_document(from, to).await?;
+    let mut lines = from.storage().list_folders(LINES).await?;
+    lines.sort();
+    for id in lines {
+        let line = from.line(&id).await?;
+        mutable(from.storage(), to, &layout::line_document(&id)).await?;
+        copied.lines += 1;
+        // What the snapshot before has is there: most files are shared between neighbours.
+        let mut known = HashSet::new();
+        for seq in line.numbers().await? {
+            let path = layout::snapshot(&id, seq);
+            let bytes = from.storage().get(&path).await?;
+            let manifest = Manifest::read(&bytes, from.id(), &id, seq, from.signing_key())?;
+            let wanted: Vec<&FileRef> =
+                manifest.files.iter().filter(|file| !known.contains(&file.path)).collect();
+            let mut files = stream::iter(wanted)
+                .map(|file| async move { Ok::<_, VaultError>((one(from, to, file).await?, file.size)) })
+                .buffer_unordered(IN_FLIGHT);
+            while let Some((was_copied, size)) = files.try_next().await? {
+                if was_copied {
+                    copied.files += 1;
+                    copied.bytes += size;
+                    told(&copied);
+                }
+            }
+            drop(files);
+            match to.put_if_absent(&path, bytes.clone()).await {
+                Ok(()) => copied.snapshots += u64::from(!manifest.is_void()),
+                Err(error) if error.kind == StorageErrorKind::AlreadyExists => {
+                    if to.get(&path).await? != bytes {
+                        return Err(diverged(to, &path));
+                    }
+                    copied.present += u64::from(!manifest.is_void());
+                }
+                Err(error) => return Err(error.into()),
+            }
+            told(&copied);
+            known = manifest.files.into_iter().map(|file| file.path).collect();
+        }
+        no_more_than(to, &id, line.numbers().await?.last().copied()).await?;
+    }
+    Ok(copied)
+}
+
+/// Makes the copy the same vault, or sees that it is.
+async fn vault_document(from: &Vault, to: &Arc<dyn Storage>) -> Result<()> {
+    let Some((there, _)) = to.read_mutable(VAULT).await? else {
+        if !to.list_folders(LINES).await?.is_empty() {
+            return Err(VaultError::corrupted(VAULT, format!("{} has lines and no vault", to.describe())));
+        }
+        let (bytes, _) = from
+            .storage()
+            .read_mutable(VAULT)
+            .await?
+            .ok_or_else(|| VaultError::NoVault(from.storage().describe()))?;
+        to.replace_if_match(VAULT, None, bytes).await?;
+        return Ok(());
+    };
+    let there = read_document(&there)?;
+    if there.vault_id != from.id() || there.signing_key != from.signing_key() {
+        return Err(VaultError::InvalidLocation(format!(
+            "{} holds another vault ({}); copy to an empty place",
+            to.describe(),
+            there.vault_id
+        )));
+    }
+    Ok(())
+}
+
+/// A mutable document as it is now.
+async fn mutable(from: &Arc<dyn Storage>, to: &Arc<dyn Storage>, path: &str) -> Result<()> {
+    let Some((bytes, _)) = from.read_mutable(path).await? else { return Ok(()) };
+    match to.read_mutable(path).await? {
+        Some((there, _)) if there == bytes => Ok(()),
+        there => {
+            to.replace_if_match(path, there.as_ref().map(|(_, version)| version), bytes).await?;
+            Ok(())
+        }
+    }
+}
+
+/// Copies one file, unless it is there; whether it did.
+async fn one(from: &Vault, to: &Arc<dyn Storage>, file: &FileRef) -> Result<bool> {
+    match to.head(&file.path).await {
+        Ok(size) if size == file.size => return Ok(false),
+        Ok(size) => {
+            let why = format!("it has {size} bytes in {}, not {}", to.describe(), file.size);
+            return Err(VaultError::corrupted(&file.path, why));
+        }
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut upload = to.upload(&file.path).await?;
+    let mut running = Running::new();
+    let mut at = 0;
+    while at < file.size {
+        let bytes = from.storage().get_range(&file.path, at..(at + CHUNK).min(file.size)).await?;
+        if bytes.is_empty() {
+            break;
+        }
+        at += bytes.len() as u64;
+        running.update(&bytes);
+        upload.write(bytes).await?;
+    }
+    let (size, sha256) = running.finish();
+    if (size, &sha256) != (file.size, &file.sha256) {
+        // Dropped without its end, the upload never was.
+        return Err(VaultError::corrupted(&file.path, "it is not what the manifest says; verify the vault"));
+    }
+    let compared = match upload.finish().await {
+        Ok(stored) => stored.compared,
+        // Another copy was faster: what it left counts, if it is this.
+        Err(error) if error.kind == StorageErrorKind::AlreadyExists => false,
+        Err(error) => return Err(error.into()),
+    };
+    if !compared && let Some(why) = compare_digest(to, file).await? {
+        return Err(VaultError::corrupted(&file.path, format!("in {}: {why}", to.describe())));
+    }
+    Ok(true)
+}
+
+/// A snapshot that only the copy has was written there.
+async fn no_more_than(to: &Arc<dyn Storage>, line: &str, last: Option<u64>) -> Result<()> {
+    let mut there = to.list(&layout::snapshots(line));
+    while let Some(entry) = there.try_next().await? {
+        if layout::seq_of(&entry.path).is_some_and(|seq| last.is_none_or(|last| seq > last)) {
+            return Err(diverged(to, &entry.path));
+        }
+    }
+    Ok(())
+}
+
+fn diverged(to: &Arc<dyn Storage>, path: &str) -> VaultError {
+    VaultError::corrupted(
+        path,
+        format!("{} was written to by itself: the two are no longer one history", to.describe()),
+    )
+}

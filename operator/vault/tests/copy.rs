@@ -1,0 +1,128 @@
+//! A copy of a vault in another place: whole, cut and gone on with, refused where it would lie.
+
+// The lints' exception for tests does not reach what tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/faulty.rs"]
+mod faulty;
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use faulty::{FAULTS, Faulty};
+use orgkeep_core::reason::Reason;
+use orgkeep_vault::copy::{Copied, copy};
+use orgkeep_vault::storage::Storage;
+use orgkeep_vault::verify::{Options, verify};
+use orgkeep_vault::{Line, Vault};
+use support::*;
+
+/// A vault of so many snapshots, opened without a key.
+async fn source(storage: &Arc<dyn Storage>, snapshots: u32) -> (Line, Vault) {
+    let vault = Vault::create_or_open(Arc::clone(storage), &access()).await.unwrap();
+    let line = vault.create_line(&owner(), &org()).await.unwrap();
+    for number in 1..=snapshots {
+        snapshot(&line, &format!("run-{number}"), 2).await;
+    }
+    (line, auditor(storage).await)
+}
+
+async fn auditor(storage: &Arc<dyn Storage>) -> Vault {
+    let none = orgkeep_vault::Access { key: None, recipients: Vec::new(), signing_key: None };
+    Vault::open_read_only(Arc::clone(storage), &none).await.unwrap()
+}
+
+/// Opens with the key, and is in order; how many snapshots it has.
+async fn good(storage: &Arc<dyn Storage>) -> u64 {
+    let vault = Vault::open_read_only(Arc::clone(storage), &access()).await.unwrap();
+    let report = verify(&vault, &Options { full: true, rows: true, ..Options::default() }).await.unwrap();
+    assert!(report.is_good(), "{report:?}");
+    report.snapshots
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_the_same_vault_and_follows_it() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (volume(here.path()).await, volume(there.path()).await);
+    let (line, vault) = source(&from, 2).await;
+    let first = copy(&vault, &to, |_| {}).await.unwrap();
+    assert_eq!((first.lines, first.snapshots, first.present), (1, 2, 0));
+    assert!(first.files >= 4 && first.bytes > 0, "{first:?}");
+    assert_eq!(good(&to).await, 2);
+    let nothing = Copied { lines: 1, present: 2, ..Copied::default() };
+    assert_eq!(copy(&vault, &to, |_| {}).await.unwrap(), nothing);
+
+    snapshot(&line, "run-3", 2).await;
+    let more = copy(&vault, &to, |_| {}).await.unwrap();
+    assert_eq!((more.snapshots, more.present), (1, 2));
+    assert!(more.files < first.files, "{more:?}");
+    assert_eq!(good(&to).await, 3);
+
+    // It is a vault: a cluster that lost the first place goes on in it. From then on the first is no source.
+    let copied = Vault::create_or_open(Arc::clone(&to), &access()).await.unwrap();
+    let line = copied.find_line(&owner()).await.unwrap().unwrap();
+    snapshot(&line, "run-4", 1).await;
+    assert_eq!(good(&to).await, 4);
+    let error = copy(&vault, &to, |_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("no longer one history"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_cut_anywhere_goes_on() {
+    let here = tempfile::tempdir().unwrap();
+    let from = volume(here.path()).await;
+    let (_, vault) = source(&from, 3).await;
+    let (mut cut, mut whole) = (0, 0);
+    for fault in FAULTS {
+        for call in 1.. {
+            let there = tempfile::tempdir().unwrap();
+            let to = volume(there.path()).await;
+            let left = Arc::new(AtomicI64::new(call));
+            let faulty: Arc<dyn Storage> =
+                Arc::new(Faulty { inner: Arc::clone(&to), left: Arc::clone(&left), fault });
+            let result = copy(&vault, &faulty, |_| {}).await;
+            let reached = left.load(Ordering::SeqCst) <= 0;
+            // Whatever became of it: what can be seen is in order.
+            if to.read_mutable("vault.json").await.unwrap().is_some() {
+                let seen = good(&to).await;
+                assert!(result.is_err() || seen == 3, "{fault:?}, call {call}: said done, has {seen}");
+            }
+            cut += u32::from(result.is_err());
+            whole += u32::from(result.is_ok());
+            copy(&vault, &to, |_| {}).await.unwrap();
+            assert_eq!(good(&to).await, 3, "{fault:?}, call {call}");
+            if !reached {
+                break;
+            }
+        }
+    }
+    eprintln!("{cut} copies cut, {whole} came to their end in spite of the fault or without one");
+    assert!(cut > 20 && whole >= FAULTS.len() as u32);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_lie_is_refused() {
+    let (here, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (volume(here.path()).await, volume(other.path()).await);
+    let (_, vault) = source(&from, 1).await;
+    source(&to, 1).await;
+    let error = copy(&vault, &to, |_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("another vault"), "{error}");
+
+    // A file of the source that is not what was signed does not come over, nor does its snapshot.
+    let manifest = vault.find_snapshot("latest").await.unwrap();
+    let file = manifest.files.iter().find(|file| file.path.ends_with(".parquet")).unwrap();
+    let path = here.path().join(&file.path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[9] ^= 1;
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let to = volume(empty.path()).await;
+    let error = copy(&vault, &to, |_| {}).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::VaultCorrupted);
+    assert!(error.to_string().contains(&file.path), "{error}");
+    assert_eq!(good(&to).await, 0);
+    assert!(to.head(&file.path).await.is_err());
+}
