@@ -107,8 +107,8 @@ pub(super) fn active(org: &OrgState, user: usize) -> Result<Arc<User>, Refused> 
     org.users.get(user).filter(|user| user.active).ok_or(INACTIVE)
 }
 
-/// A user by name and password. The password may be followed by the security token: the user's, or, if none is given for
-/// the user, anything that looks like one. Too many wrong ones in a row lock the user out.
+/// A user by name and password. The password may be followed by the security token: the user's, or, if none is
+/// given for the user, anything that looks like one. Too many wrong ones in a row lock the user out.
 pub(super) fn check_password(org: &OrgState, name: &str, password: &str) -> Option<usize> {
     let (number, user) = org.users.find(name)?;
     let known = user.password.as_ref()?.expose_secret();

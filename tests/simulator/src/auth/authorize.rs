@@ -1,5 +1,5 @@
-//! The web-server flow's first half: a page on which a user signs in and allows an app, which leads back to the app with
-//! a code. Salesforce shows two pages, one after the other; here it is one.
+//! The web-server flow's first half: a page on which a user signs in and allows an app, which leads back to the app
+//! with a code. Salesforce shows two pages, one after the other; here it is one.
 
 use http::{Method, StatusCode};
 use url::Url;

@@ -1,5 +1,5 @@
-//! What an administrator or a test does to sign-in and limits, below `/_simulator`: the clock, sessions, users, calls of
-//! others, and an approval without a browser.
+//! What an administrator or a test does to sign-in and limits, below `/_simulator`: the clock, sessions, users, calls
+//! of others, and an approval without a browser.
 
 use http::{Method, StatusCode};
 use serde::Deserialize;

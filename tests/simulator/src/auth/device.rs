@@ -1,5 +1,5 @@
-//! The device flow, for a client without a browser: it shows a code, the user types it in elsewhere, and the client asks
-//! until that is done.
+//! The device flow, for a client without a browser: it shows a code, the user types it in elsewhere, and the client
+//! asks until that is done.
 //!
 //! After the help page "OAuth 2.0 Device Flow"; the recordings that there are of such a flow are another service's.
 
@@ -133,7 +133,7 @@ pub(crate) fn page(state: &State, request: &Request, place: Place) -> (Option<us
             escape(&user_code)
         );
         let page = sign_in_form(&field, form.get("username"), message);
-        html(StatusCode::OK, &page.replacen(r#"<form "#, r#"<form id="f" "#, 1))
+        html(StatusCode::OK, &page.replacen("<form ", r#"<form id="f" "#, 1))
     };
     if request.method != Method::POST {
         return (place.org(), show(None));

@@ -1,7 +1,7 @@
 //! Who a token belongs to: the identity URL and `userinfo`.
 //!
-//! Keys after the guide's sample answers ("Using Identity URLs") and OpenID Connect's `userinfo`; the refusals are plain
-//! text there.
+//! Keys after the guide's sample answers ("Using Identity URLs") and OpenID Connect's `userinfo`; the refusals are
+//! plain text there.
 
 use http::StatusCode;
 use serde_json::{Value as Json, json};

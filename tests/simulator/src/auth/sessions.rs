@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::device::Devices;
 use super::grants::{Family, Grants};
 use crate::clock::Clock;
+use crate::org::ConnectedApp;
 use crate::server::OrgState;
 use crate::value::calendar::rest_datetime;
 
@@ -173,7 +174,7 @@ impl Sessions {
                 "id": session.number,
                 "org": org.org.id(),
                 "user": org.users.get(session.caller.user)?.username,
-                "app": app.map(|app| app.label()),
+                "app": app.map(ConnectedApp::label),
                 "opened": rest_datetime(session.opened_ms),
                 "secondsLeft": (session.used_ms + session.life_ms - now) / 1_000,
             }))

@@ -131,7 +131,10 @@ impl OrgLimits {
         let callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         let name = |user: usize| settings.users.get(user).map(|user| user.username.as_str());
         let app = |app: usize| settings.connected_apps.get(app).map(crate::org::ConnectedApp::label);
-        let entry = |((user, by), calls): (&(usize, Option<usize>), &u64)| json!({"user": name(*user), "app": by.and_then(app), "calls": calls});
+        let entry = |((user, by), calls): (&(usize, Option<usize>), &u64)| {
+            let app = by.and_then(app);
+            json!({"user": name(*user), "app": app, "calls": calls})
+        };
         callers.iter().map(entry).collect()
     }
 }
