@@ -53,7 +53,7 @@ def _():
     equal(bulk.get_query_batch_request(batch, job), "SELECT Id, Name, Description FROM Account")
 
 
-@case("Bulk 1.0: JSON, XML")
+@case("Bulk 1.0: JSON")
 def _():
     bulk = signed_in()
     job = bulk.create_query_job("Contact", contentType="JSON")
