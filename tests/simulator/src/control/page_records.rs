@@ -73,12 +73,12 @@ fn list(org: &OrgState, world: &World, number_of: usize, request: &Request) -> R
         escape(&object.name),
         counted(total, "record"),
     );
-    let _ = write!(
+    let _ = writeln!(
         body,
         "<form class=\"filter\"><input type=\"text\" name=\"where\" value=\"{}\" aria-label=\"Condition\" \
          placeholder=\"A condition of SOQL: Name LIKE 'A%' AND CreatedDate = TODAY\">\
          <label><input type=\"checkbox\" name=\"deleted\" value=\"true\"{}> with the recycle bin</label>\
-         <button>Show</button></form>{said}\n",
+         <button>Show</button></form>{said}",
         escape(condition.unwrap_or_default()),
         if with_deleted { " checked" } else { "" },
     );
@@ -204,14 +204,14 @@ fn record(
     }
     body.push_str("</div></div>\n");
     if let Some(refusal) = refused {
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<p class=\"said bad\"><code>{}</code> {}</p>\n",
+            "<p class=\"said bad\"><code>{}</code> {}</p>",
             refusal.code,
             escape(&refusal.message)
         );
     } else if let Some(done) = done.filter(|done| ["Saved", "Deleted", "Brought back"].contains(done)) {
-        let _ = write!(body, "<p class=\"said good\">{done}.</p>\n");
+        let _ = writeln!(body, "<p class=\"said good\">{done}.</p>");
     }
     body.push_str("<div class=\"columns\" style=\"margin-top:1.5rem\"><section><table class=\"fields\">");
     for (number, field) in object.fields.iter().enumerate() {
@@ -221,7 +221,11 @@ fn record(
         let text = cell(world, number_of, row, number);
         let edited =
             !gone && object.allows("updateable") && field.updateable && field.kind != FieldType::Base64;
-        let shown = if edited { input(field, &text) } else { shown(org, world, field, &text) };
+        let shown = match (edited, named(org, world, field, &text)) {
+            (true, Some(link)) => format!("{}<small>{link}</small>", input(field, &text)),
+            (true, None) => input(field, &text),
+            (false, _) => shown(org, world, field, &text),
+        };
         let class = if edited { "" } else { " class=\"read\"" };
         let (label, api) = (escape(&field.label), escape(&field.name));
         let below = if field.label == field.name { String::new() } else { format!("<code>{api}</code>") };
@@ -269,17 +273,19 @@ fn shown(org: &OrgState, world: &World, field: &Field, text: &str) -> String {
         return "<span class=\"soft\">–</span>".to_owned();
     }
     let known = Id::parse(text).filter(|_| field.kind.is_id());
-    let found = known.and_then(|id| Some((id, name_of(world, id)?)));
-    match (field.kind, known, found) {
-        (FieldType::Reference, Some(_), Some((id, name))) => format!(
-            "<a href=\"{}/records/{id}\">{}</a> <span class=\"id soft\">{id}</span>",
-            address(org),
-            escape(&name)
-        ),
-        (_, Some(id), _) => format!("<span class=\"id\">{id}</span>"),
+    match (field.kind, known, named(org, world, field, text)) {
+        (_, Some(id), Some(link)) => format!("{link} <span class=\"id soft\">{id}</span>"),
+        (_, Some(id), None) => format!("<span class=\"id\">{id}</span>"),
         (FieldType::DateTime, ..) => readable(text),
         _ => escape(text),
     }
+}
+
+/// A link to the record that a reference points to, by its name.
+fn named(org: &OrgState, world: &World, field: &Field, text: &str) -> Option<String> {
+    let id = Id::parse(text).filter(|_| field.kind == FieldType::Reference)?;
+    let name = name_of(world, id)?;
+    Some(format!("<a href=\"{}/records/{id}\">{}</a>", address(org), escape(&name)))
 }
 
 /// `2026-01-31T10:11:12.000+0000` as people write it; all times here are UTC.
@@ -336,7 +342,7 @@ fn related(org: &OrgState, world: &World, object: usize, id: Id, body: &mut Stri
     }
     if !rows.is_empty() {
         let head = "<tr><th>Records<th class=\"n\">How many<th>If it is deleted, they</tr>";
-        let _ = write!(body, "<section><h2>Who refers to it</h2><table>{head}{rows}</table></section>\n");
+        let _ = writeln!(body, "<section><h2>Who refers to it</h2><table>{head}{rows}</table></section>");
     }
 }
 

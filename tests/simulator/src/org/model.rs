@@ -106,6 +106,8 @@ pub(super) fn add_short(
         {
             return Err(wrong(format!("objects.{name}.keyPrefix: give three letters or digits")));
         }
+        // what is built in, or comes from metadata source, keeps its own but for what is said here
+        let keeps_own = drafts.get(&name).is_some_and(|draft| draft.recorded.is_none());
         let draft = drafts.entry(name.clone()).or_default();
         if draft.recorded.is_none() {
             file.clone_into(&mut draft.file);
@@ -120,8 +122,8 @@ pub(super) fn add_short(
             draft.fields.retain(|(known, _)| !known.eq_ignore_ascii_case(field));
             draft.fields.push((field.to_owned(), content));
         }
-        let keeps_built_in = draft.recorded.is_none() && !draft.short.fields.is_empty();
-        if keeps_built_in {
+        if keeps_own {
+            draft.short.key_prefix = short.key_prefix.or(draft.short.key_prefix.take());
             draft.short.label = short.label.or(draft.short.label.take());
             draft.short.label_plural = short.label_plural.or(draft.short.label_plural.take());
             draft.short.describe.extend(short.describe);

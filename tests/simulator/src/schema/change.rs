@@ -219,7 +219,7 @@ impl Draft<'_> {
             return Err(format!("{to} is not a free name of a custom field"));
         }
         let name = self.schema.object(number).name.clone();
-        for known in self.fields(object)?.iter_mut() {
+        for known in self.fields(object)? {
             if known["compoundFieldName"] == *field {
                 return Err(format!("{field} has parts, and keeps its name"));
             }
@@ -266,9 +266,10 @@ impl Draft<'_> {
             if !known {
                 return Err(format!("{field}: there is no object {parent}"));
             }
-            let describe = match self.describes.contains_key(&name) {
-                true => self.describes.get_mut(&name).ok_or("there is no such object")?,
-                false => self.describe(&name)?,
+            let describe = if self.describes.contains_key(&name) {
+                self.describes.get_mut(&name).ok_or("there is no such object")?
+            } else {
+                self.describe(&name)?
             };
             if let Some(Json::Array(children)) = describe.get_mut("childRelationships") {
                 children.push(child_relationship(object, field, short));

@@ -65,7 +65,7 @@ impl Found {
                 } else if depth < DEEPEST && !SKIPPED.contains(&name.as_str()) {
                     self.look(&path, depth + 1)?;
                 }
-            } else if in_objects && name.ends_with(".object") {
+            } else if in_objects && path.extension().is_some_and(|extension| extension == "object") {
                 self.objects.push(path);
             } else if name.contains(".globalValueSet") {
                 self.sets.push(path);
@@ -101,18 +101,38 @@ fn add_object(
     if name.ends_with("__e") {
         return Ok(());
     }
+    // fields of Activity are those of tasks and events
+    if name == "Activity" {
+        for activity in ["Task", "Event"] {
+            add_named(drafts, activity, path, sets)?;
+        }
+        return Ok(());
+    }
+    add_named(drafts, &name, path, sets)
+}
+
+/// Adds what a folder or file says to the object with this name.
+fn add_named(
+    drafts: &mut BTreeMap<String, Draft>,
+    name: &str,
+    path: &Path,
+    sets: &BTreeMap<String, Values>,
+) -> Result<(), LoadError> {
     let mut fields = Vec::new();
     let main = if path.is_dir() { path.join(format!("{name}.object-meta.xml")) } else { path.to_owned() };
-    let draft = drafts.entry(name.clone()).or_default();
+    let draft = drafts.entry(name.to_owned()).or_default();
     if draft.file.as_os_str().is_empty() {
         draft.file.clone_from(&main);
+        if name == "Task" || name == "Event" {
+            draft.short.name_field = NameField::None;
+        }
     }
     if main.is_file() {
         let content = read(&main)?;
         let document = parse(&content, &main)?;
         let root = document.root_element();
-        if draft.recorded.is_none() && is_custom(&name) {
-            describe(draft, &name, root, &main, sets)?;
+        if draft.recorded.is_none() && is_custom(name) {
+            describe(draft, name, root, &main, sets)?;
         }
         for node in root.children().filter(|node| node.has_tag_name_local("fields")) {
             fields.extend(read_field(node, &main, sets)?);

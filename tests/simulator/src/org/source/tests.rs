@@ -9,7 +9,9 @@ use crate::schema::{OnDelete, View};
 /// An org whose schema is that of a part of NPSP.
 fn npsp(schema: &str) -> Org {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/metadata/npsp");
-    let settings = format!("name: A\nmetadata: [{source:?}]\nusers:\n  - {{username: admin@acme.example}}\n");
+    let source = source.display();
+    let settings =
+        format!("name: A\nmetadata: [\"{source}\"]\nusers:\n  - {{username: admin@acme.example}}\n");
     org_with(&[("org.yaml", &settings), ("schema.yaml", schema)], &[]).unwrap()
 }
 
@@ -83,5 +85,22 @@ fn a_package_that_cannot_be_read_names_the_file() {
         let files = [("force-app/main/default/objects/Thing__c/fields/A__c.field-meta.xml", content)];
         let error = org_with(&files, &[]).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn fields_of_activity_are_those_of_tasks_and_events() {
+    let field = "<CustomField><fullName>Level__c</fullName><type>Text</type><length>9</length></CustomField>";
+    let file = "force-app/main/default/objects/Activity/fields/Level__c.field-meta.xml";
+    let org = org_with(
+        &[(file, field), ("schema.yaml", "objects: {Task: {fields: {Subject: {type: string}}}}")],
+        &[],
+    )
+    .unwrap();
+    assert_eq!(org.schema.find("Activity"), None);
+    for object in ["Task", "Event"] {
+        let described = org.schema.object(org.schema.find(object).unwrap());
+        let level = described.find("Level__c").map(|field| described.fields[field].length);
+        assert_eq!((level, described.find("Name")), (Some(9), None), "{object}");
     }
 }
