@@ -16,7 +16,7 @@
 //!   parts) and `kind`. Where `plan.aggregate` is set, the rows are groups: their `attributes` are
 //!   `{"type": "AggregateResult"}`, they have no id and no url, and Bulk refuses them; `cursor.check()` says if
 //!   there are more than an answer may have.
-//! - `cursor.write_csv_header(form, out)` and `cursor.write_csv_row(row, form, scratch, out)` append rows as Bulk
+//! - `cursor.write_csv_header(form, out)` and `cursor.write_csv_row(columns, row, form, scratch, out)` append rows as Bulk
 //!   writes them ([`soql::CsvForm`]); `cursor.write_json_row(row, form, scratch, out)` appends a record as REST
 //!   writes it, with `attributes`, nested parents, lists of children, addresses and URLs of blobs
 //!   ([`soql::JsonForm::new`]). `write_json_record` does the same and cuts long lists of children into

@@ -69,9 +69,10 @@ pub(super) fn write(
 /// About how many bytes all of a cursor's rows have: those of the first ones tell.
 pub(super) fn about(cursor: &Cursor, format: Format) -> u64 {
     let (mut bytes, mut scratch) = (Vec::new(), String::new());
+    let columns = cursor.csv_columns();
     let sample = cursor.total().min(SAMPLE);
     for row in cursor.rows(0, sample) {
-        cursor.write_csv_row(row, format.form(), &mut scratch, &mut bytes);
+        cursor.write_csv_row(&columns, row, format.form(), &mut scratch, &mut bytes);
     }
     (bytes.len() as u64).saturating_mul(cursor.total()) / sample.max(1)
 }
@@ -84,10 +85,11 @@ pub(crate) fn write_rows(
     mut piece: Vec<u8>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let columns = cursor.csv_columns();
     let mut scratch = String::new();
     for (from, rows) in runs {
         for row in cursor.rows(*from, *rows) {
-            cursor.write_csv_row(row, form, &mut scratch, &mut piece);
+            cursor.write_csv_row(&columns, row, form, &mut scratch, &mut piece);
             if piece.len() >= PIECE {
                 out.write_all(&piece)?;
                 piece.clear();

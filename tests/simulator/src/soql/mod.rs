@@ -25,7 +25,7 @@ pub use ast::{
     Call, Condition, DatePart, Distance, FieldSet, Function, GroupBy, Literal, Name, Operator, Order, Query,
     Selected, Totals, TypeOf,
 };
-pub use csv::CsvForm;
+pub use csv::{CsvColumns, CsvForm};
 pub use cursor::{Cursor, RowIter};
 pub use error::SoqlError;
 pub use json::{JsonForm, Pages};

@@ -365,7 +365,13 @@ fn rows_in_the_forms_of_bulk_and_rest() {
     let form = JsonForm::new(cursor.plan(), "62.0");
     cursor.write_csv_header(CsvForm::default(), &mut csv);
     for row in cursor.rows(0, 2) {
-        cursor.write_csv_row(row, CsvForm { delimiter: b'|', crlf: true }, &mut scratch, &mut csv);
+        cursor.write_csv_row(
+            &cursor.csv_columns(),
+            row,
+            CsvForm { delimiter: b'|', crlf: true },
+            &mut scratch,
+            &mut csv,
+        );
         json.clear();
         cursor.write_json_row(row, &form, &mut scratch, &mut json);
     }
