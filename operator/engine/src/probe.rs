@@ -22,6 +22,15 @@ pub(crate) async fn connection(task: &ProbeConnectionTask, context: &Context) ->
         Err(ending) => return ending.outcome(),
     };
     let org = client.org();
+    if client.refresh_token_rotated() {
+        // Nothing here can write to the user's Secret, so what it holds is used up by this very sign-in.
+        return Outcome::new(
+            Phase::Failed,
+            Reason::AuthenticationFailed,
+            "the connected app rotates refresh tokens, so the one in the Secret works once: switch rotation off and \
+             store a new token, or use jwtBearer",
+        );
+    }
     let mut outcome = match client.permissions().await {
         Err(error) => Ending::from(error).outcome(),
         Ok(permissions) => match permissions.missing().as_slice() {

@@ -43,6 +43,7 @@ pub(super) fn parse(text: &[u8], columns: &[String]) -> Result<Page, Flaw> {
         let mut ids = HashSet::with_capacity(rows.len());
         for (record, row) in body.records.iter().zip(&rows) {
             if let Some(Some(id)) = row.get(id)
+                && names_a_row(id)
                 && !ids.insert(id)
             {
                 let at = record.get("Id").map_or(0, |raw| place(text, raw.get()));
@@ -82,6 +83,11 @@ fn find<'a>(record: &HashMap<String, &'a RawValue>, column: &str) -> Result<&'a 
     let nested: HashMap<String, &'a RawValue> =
         serde_json::from_str(raw).map_err(|error| format!("column {column}: {error}"))?;
     find(&nested, rest)
+}
+
+/// Whether an id tells rows apart: rows of virtual objects (FieldDefinition and the like) may all have the empty key.
+pub(super) fn names_a_row(id: &str) -> bool {
+    !id.starts_with("000000000000000")
 }
 
 /// Where a part of a text begins in it, bytes.
@@ -144,6 +150,12 @@ mod tests {
         );
         assert!(refused("<html>").detail.contains("expected value"));
         assert!(refused(r#"{"totalSize":1,"done":true,"records":[{"Id":"#).passing);
+    }
+
+    #[test]
+    fn rows_without_an_id_of_their_own_are_no_repetition() {
+        let body = r#"{"totalSize":2,"done":true,"records":[{"Id":"000000000000000AAA"},{"Id":"000000000000000AAA"}]}"#;
+        assert_eq!(parse(body.as_bytes(), &columns(&["Id"])).unwrap().rows.len(), 2);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::cells::{Page, parse};
+use super::cells::{Page, names_a_row, parse};
 use crate::client::{Client, encode};
 use crate::error::{Error, Result};
 use crate::soql::Select;
@@ -80,6 +80,7 @@ impl Cursor {
         self.pages += 1;
         self.rows += page.rows.len() as u64;
         if let Some(first) = self.id.and_then(|at| page.rows.first()?.get(at)?.clone())
+            && names_a_row(&first)
             && !self.firsts.insert(first.clone())
         {
             return Err(Error::LocatorRepeated { what, locator: format!("that begins with {first}") });
