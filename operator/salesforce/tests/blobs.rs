@@ -16,7 +16,7 @@ fn content() -> Vec<u8> {
 }
 
 fn md5(bytes: &[u8]) -> String {
-    Md5::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
+    Md5::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02X}"))
 }
 
 fn source() -> BlobSource {

@@ -23,8 +23,10 @@ const RESULTS: &str = "/services/data/v64.0/jobs/query/750x/results";
 const PAGES: &str = "/services/data/v64.0/jobs/query/750x/resultPages";
 
 fn page_text(number: usize, rows: usize) -> String {
-    let row = |n| format!("\"001{number:05}{n:07}\",\"a \"\"quoted\"\"\nname\"\n");
-    format!("\"Id\",\"Name\"\n{}", (0..rows).map(row).collect::<String>())
+    (0..rows).fold("\"Id\",\"Name\"\n".to_owned(), |mut text, n| {
+        text.push_str(&format!("\"001{number:05}{n:07}\",\"a \"\"quoted\"\"\nname\"\n"));
+        text
+    })
 }
 
 /// Which page is asked for.
@@ -184,7 +186,7 @@ async fn a_page_that_breaks_off_is_read_again_and_nothing_comes_twice() {
     let counter = breaks.clone();
     org.on(RESULTS, move |seen| {
         let text = page_text(asked(seen), 30);
-        if asked(seen) % 2 == 0 && counter.fetch_add(1, Ordering::SeqCst) % 3 < 2 {
+        if asked(seen).is_multiple_of(2) && counter.fetch_add(1, Ordering::SeqCst) % 3 < 2 {
             let end = text.len() * (1 + counter.load(Ordering::SeqCst) % 3) / 4;
             return head(asked(seen), 5, 30, cut(text.into_bytes()[..end].to_vec()));
         }

@@ -228,5 +228,8 @@ fn range_from(offset: u64) -> HeaderValue {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        text.push_str(&format!("{byte:02x}"));
+        text
+    })
 }

@@ -24,6 +24,9 @@ enum Described {
     Unchanged,
 }
 
+/// The describes of one composite.
+type Stretch = Result<Vec<Result<Described>>>;
+
 /// Describes objects; each has its own answer or error, in the order asked. The cache spares the reading of those
 /// that have not changed, and takes those that have.
 pub(crate) async fn describe_many(
@@ -33,12 +36,12 @@ pub(crate) async fn describe_many(
 ) -> Result<Vec<Result<ObjectSchema>>> {
     cache.belongs_to(&whose(client));
     // Boxed one by one: the compiler cannot see of a stream's closure that its futures may be sent to a thread.
-    let mut stretches: Vec<BoxFuture<'_, Result<Vec<Result<Described>>>>> = Vec::new();
+    let mut stretches: Vec<BoxFuture<'_, Stretch>> = Vec::new();
     for some in objects.chunks(AT_ONCE) {
         let some = some.iter().map(|name| (name.clone(), cache.get(name).cloned())).collect();
         stretches.push(stretch(client, some).boxed());
     }
-    let described: Vec<Vec<Result<Described>>> =
+    let described: Vec<_> =
         futures::stream::iter(stretches).buffered(COMPOSITES_AT_ONCE).try_collect().await?;
     let mut answers = Vec::with_capacity(objects.len());
     for (object, described) in objects.iter().zip(described.into_iter().flatten()) {
@@ -79,8 +82,9 @@ fn settle(object: &str, described: Described, cache: &mut DescribeCache) -> Resu
     }
 }
 
-async fn stretch(client: &Client, objects: Vec<(String, Option<Kept>)>) -> Result<Vec<Result<Described>>> {
-    let requests: Vec<SubRequest> = objects.iter().map(|(name, kept)| request(client, name, kept)).collect();
+async fn stretch(client: &Client, objects: Vec<(String, Option<Kept>)>) -> Stretch {
+    let requests: Vec<SubRequest> =
+        objects.iter().map(|(name, kept)| request(client, name, kept.as_ref())).collect();
     let parts = if client.composites_refused() {
         requests.iter().map(|_| None).collect()
     } else {
@@ -121,7 +125,7 @@ fn path(client: &Client, object: &str) -> String {
     format!("{}/sobjects/{}/describe", client.base(), encode(object))
 }
 
-fn request(client: &Client, object: &str, kept: &Option<Kept>) -> SubRequest {
+fn request(client: &Client, object: &str, kept: Option<&Kept>) -> SubRequest {
     let mut request = SubRequest::get(path(client, object), format!("describe of {object}"));
     if let Some(kept) = kept {
         request.headers.insert("If-Modified-Since", kept.last_modified.clone());
