@@ -93,6 +93,9 @@ struct Worker {
 #[derive(Default)]
 struct Seen {
     begun: u64,
+    /// Calls that passed the mark by more than the others took beyond the reserve, and the first such seed: must be none.
+    passes: u64,
+    first: Option<u64>,
     /// Calls that began while the others were beyond the reserve, and passed the mark for that.
     beyond: u64,
     /// Of all schedules, the most of our calls that began after the truth had reached the mark.
@@ -225,12 +228,10 @@ impl Schedule {
             let others = self.org.now().others - covered.others;
             let beyond = others.saturating_sub(expected.others);
             let truth = self.truth();
-            assert!(
-                truth <= mark + beyond,
-                "seed {}: {truth} calls, the mark is {mark}, others are {beyond} beyond the reserve of {}",
-                self.seed,
-                expected.others
-            );
+            if truth > mark + beyond {
+                self.seen.passes += 1;
+                self.seen.first.get_or_insert(self.seed);
+            }
             self.seen.beyond += u64::from(truth > mark);
             self.after_mark += u64::from(was_over);
         }
@@ -291,6 +292,8 @@ fn the_mark_is_never_passed_while_others_stay_within_the_reserve() {
     for seed in first..first + schedules {
         let seen = Schedule::new(seed).run();
         all.begun += seen.begun;
+        all.passes += seen.passes;
+        all.first = all.first.or(seen.first);
         all.beyond += seen.beyond;
         all.most_after = all.most_after.max(seen.most_after);
         all.reached += seen.reached;
@@ -299,10 +302,11 @@ fn the_mark_is_never_passed_while_others_stay_within_the_reserve() {
     }
     println!(
         "{schedules} schedules from seed {first}: {} calls begun, {} refused at the mark, {} that waited, {} workers \
-         killed; passes over the mark while others stayed within the reserve: 0; beyond it {} calls began above the \
+         killed; passes over the mark while others stayed within the reserve: {}; beyond it {} calls began above the \
          mark, at most {} in a schedule",
-        all.begun, all.reached, all.waited, all.crashes, all.beyond, all.most_after
+        all.begun, all.reached, all.waited, all.crashes, all.passes, all.beyond, all.most_after
     );
+    assert_eq!(all.passes, 0, "first in the schedule of seed {:?}", all.first);
     // The schedules do reach what they are about.
     assert!(all.reached > schedules / 20 && all.crashes > schedules / 20 && all.beyond > 0);
 }
@@ -317,7 +321,7 @@ fn a_careless_budget_is_caught() {
         for worker in &mut schedule.workers {
             worker.budget = Budget::new(Terms::alone(schedule.terms.max_percent, Duration::ZERO), time(0));
         }
-        lag > 0 && std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| schedule.run())).is_err()
+        lag > 0 && schedule.run().passes > 0
     });
     assert!(caught);
 }
