@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use orgkeep_api::BackupVaultSpec;
-use orgkeep_api::backup_vault::{AccessMode, AzureBlob, Gcs, S3, Volume};
+use orgkeep_api::backup_vault::{AccessMode, AzureBlob, Gcs, ObjectLockMode, S3, Volume};
 use orgkeep_api::common::{ConfigMapKeyRef, LocalRef};
 use orgkeep_api::worker::{
     AZURE_ACCOUNT_KEY, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_SAS_TOKEN, AZURE_TENANT_ID,
@@ -11,8 +11,8 @@ use orgkeep_api::worker::{
 };
 use orgkeep_core::reason::Reason;
 use orgkeep_vault::{
-    Access, AzureCredentials, AzureOptions, GcsOptions, Key, Location, S3Credentials, S3Options, Vault,
-    storage,
+    Access, AzureCredentials, AzureOptions, GcsOptions, Key, Location, LockMode, ObjectLock, S3Credentials,
+    S3Options, Vault, storage,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -30,7 +30,6 @@ pub(crate) async fn open(
     if spec.access_mode == AccessMode::ReadOnly {
         return open_read_only(spec, signing_key, context).await;
     }
-    refuse_promises_not_kept(spec)?;
     let access = access(spec, signing_key, context.secrets.as_ref())?;
     let storage = location(spec, context)?.open().await?;
     if probe {
@@ -48,17 +47,6 @@ pub(crate) async fn open_read_only(
     let access = access(spec, signing_key, context.secrets.as_ref())?;
     let storage = location(spec, context)?.open().await?;
     Ok(Vault::open_read_only(storage, &access).await?)
-}
-
-/// A vault that asks for a protection which this version does not give must not look protected.
-fn refuse_promises_not_kept(spec: &BackupVaultSpec) -> Result<(), Ending> {
-    match spec.s3.as_ref().and_then(|s3| s3.object_lock.as_ref()) {
-        None => Ok(()),
-        Some(_) => Err(Ending::failed(
-            Reason::NotInThisVersion,
-            "spec.s3.objectLock is not carried out by this version, and nothing is written as if it were",
-        )),
-    }
 }
 
 /// Where the vault is.
@@ -100,7 +88,14 @@ fn s3_options(s3: &S3, secrets: &dyn SecretSource) -> Result<S3Options, Ending> 
         path_style: s3.force_path_style,
         credentials,
         ca_bundle,
-        object_lock: None,
+        object_lock: s3.object_lock.as_ref().map(|lock| ObjectLock {
+            mode: match lock.mode {
+                ObjectLockMode::Governance => LockMode::Governance,
+                ObjectLockMode::Compliance => LockMode::Compliance,
+            },
+            // The API server takes 1 to 36,500.
+            days: u32::try_from(lock.days).unwrap_or(1).max(1),
+        }),
     })
 }
 
@@ -195,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn an_object_lock_is_refused_and_not_left_out() {
-        let spec = |s3: serde_json::Value| -> BackupVaultSpec {
-            serde_json::from_value(serde_json::json!({"s3": s3, "encryption": {"disabled": true}})).unwrap()
+    fn an_object_lock_is_carried_over() {
+        let lock = |mode: &str| {
+            let s3 = serde_json::json!({"bucket": "b", "objectLock": {"mode": mode, "days": 30}});
+            let s3: S3 = serde_json::from_value(s3).unwrap();
+            s3_options(&s3, &InlineSecrets::default()).unwrap().object_lock
         };
-        assert!(refuse_promises_not_kept(&spec(serde_json::json!({"bucket": "b"}))).is_ok());
-        let lock = serde_json::json!({"bucket": "b", "objectLock": {"mode": "Compliance", "days": 30}});
-        let refused = refuse_promises_not_kept(&spec(lock)).unwrap_err();
-        assert!(refused.to_string().contains("objectLock"), "{refused}");
+        assert_eq!(lock("Compliance"), Some(ObjectLock { mode: LockMode::Compliance, days: 30 }));
+        assert_eq!(lock("Governance"), Some(ObjectLock { mode: LockMode::Governance, days: 30 }));
     }
 
     #[test]
