@@ -80,8 +80,7 @@ pub struct Changed {
 impl Schema {
     /// The schema after a change at a time (milliseconds since 1970). The error says what is wrong with it.
     pub fn changed_by(&self, change: &SchemaChange, at: i64) -> Result<Changed, String> {
-        let mut draft =
-            Draft { schema: self, describes: BTreeMap::new(), removed: None, names: HashMap::new() };
+        let mut draft = Draft { schema: self, describes: BTreeMap::new(), removed: None, renamed: None };
         let mut retyped = None;
         match change {
             SchemaChange::AddObject { object, definition } => draft.add_object(object, definition)?,
@@ -111,8 +110,8 @@ struct Draft<'a> {
     /// Describe results that are not those of the schema any more, by API name.
     describes: BTreeMap<String, Map<String, Json>>,
     removed: Option<usize>,
-    /// New names of fields and the names that they had.
-    names: HashMap<String, String>,
+    /// The field that got another name: its object, its new name and the one that it had.
+    renamed: Option<(String, String, String)>,
 }
 
 impl Draft<'_> {
@@ -238,7 +237,7 @@ impl Draft<'_> {
                 }
             }
         }
-        self.names.insert(to.to_owned(), field);
+        self.renamed = Some((name, to.to_owned(), field));
         Ok(())
     }
 
@@ -321,8 +320,11 @@ impl Draft<'_> {
         for name in touched {
             let (Some(new), Some(old)) = (schema.find(&name), self.schema.find(&name)) else { continue };
             let old = self.schema.object(old);
-            let old_field =
-                |field: &super::Field| old.find(self.names.get(&field.name).unwrap_or(&field.name));
+            let renamed = self.renamed.as_ref().filter(|(object, ..)| *object == name);
+            let old_field = |field: &super::Field| {
+                let other = renamed.filter(|(_, new, _)| *new == field.name).map(|(.., old)| old);
+                old.find(other.unwrap_or(&field.name))
+            };
             fields.insert(new, schema.object(new).fields.iter().map(old_field).collect());
         }
         Ok(Changed { schema, objects: old_objects, fields, retyped: None })

@@ -136,3 +136,17 @@ fn a_retyped_field_keeps_what_the_type_can_hold() {
     let unknown = world.change_schema(&change(definition("hologram")), AT).unwrap_err();
     assert!(unknown.contains("`type: hologram`"), "{unknown}");
 }
+
+#[test]
+fn a_renamed_reference_leaves_a_field_of_that_name_at_its_parent_alone() {
+    let mut world = world();
+    let (object, field, to) = ("Middle__c".to_owned(), "D__c".to_owned(), "C__c".to_owned());
+    let definition = definition("reference");
+    let add = SchemaChange::AddField { object: object.clone(), field: field.clone(), definition };
+    world.change_schema(&add, AT).unwrap();
+    let parents =
+        |world: &World| content(world).into_iter().filter(|((o, ..), _)| o == "Account").collect::<Vec<_>>();
+    let before = parents(&world);
+    world.change_schema(&SchemaChange::RenameField { object, field, to }, AT).unwrap();
+    assert_eq!(parents(&world), before);
+}
