@@ -218,10 +218,7 @@ impl BlobWriter {
     ) -> Result<FileRef> {
         let mut running = digest::Running::new();
         let mut number = 0;
-        let mut next = Some(match self.spool.chunk(0)? {
-            Some(chunk) => chunk,
-            None => Vec::new(),
-        });
+        let mut next = Some(self.spool.chunk(0)?.unwrap_or_default());
         let mut out = if chunks.key.is_some() { MAGIC.to_vec() } else { Vec::new() };
         while let Some(mut chunk) = next.take() {
             next = self.spool.chunk(number + 1)?;

@@ -50,7 +50,21 @@
 //! vault.check(&part).await? -> u64                        // digest, decryption, every row by its hash
 //! vault.ids(&part) -> Result<Option<IdRange>>             vault.storage() -> &Arc<dyn Storage>
 //! vault.rows(&manifest, "Account", fields).await? -> read::Rows         // blocks when read: spawn_blocking
-//! verify::verify(&vault, &verify::Options { full, expect, line }).await? -> verify::Report { problems, .. }
+//! vault.rows_of(&manifest, "Account", fields, Keys::between(from, to)).await?;   vault.batches(&state, fields, keys)?
+//! verify::verify(&vault, &verify::Options { full, rows, sample, expect, line, observer }).await? -> verify::Report
+//! verify::repair::repair(&vault, &options).await? -> Repair { rebuilt, lost }
+//! Vault::recipients(&storage).await?; Vault::rekey(&storage, &access, &Rekey { add_key, add_recipients, remove }).await?
+//!
+//! // an incremental run: deltas over the newest state
+//! let parent = line.latest().await?; let state = vault.state(&parent, "Account").await?;
+//! let below = vault.below(&state, &schema, &parts_of_earlier_pages).await?;      // Below: Clone
+//! let writer = PartWriter::new(&schema, key, Settings::delta())?.over(Box::new(below))?;   // where it may block
+//! attempt.put_delta_state(&parent, &state, &schema, parts, Some(&Rule::default())).await? -> StateRef   // with counts
+//! vault.users(&manifest, entry)? -> Option<BTreeMap<user, ChangeCounts>>
+//! vault.compare(&before, &vault, &after)? -> Comparison         // blocks when read; between vaults, too
+//!
+//! let mut blob = line.blob()?; blob.write(bytes)?; let blob: BlobRef = blob.finish().await?;
+//! vault.blob_range(&blob, 0..10).await?; line.put_tree(entries).await?; vault.tree(&tree).await?
 //! error.reason() -> Reason
 //! ```
 

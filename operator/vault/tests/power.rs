@@ -6,6 +6,7 @@
 
 // The lints' exception for tests does not reach what tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::needless_range_loop)] // calls are told by their numbers
 
 mod support;
 #[path = "support/world.rs"]

@@ -37,6 +37,7 @@ pub struct Comparison {
     way: Way,
 }
 
+#[allow(clippy::large_enum_variant)] // there is one of it at a time
 enum Way {
     Deltas(History<Opener>),
     /// Ranges of keys still to be compared, the last one first, and the one under way.
