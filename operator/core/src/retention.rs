@@ -121,10 +121,13 @@ fn back(now: Timestamp, span: KeepFor) -> Option<Timestamp> {
     Some(now.to_zoned(TimeZone::UTC).checked_sub(span.ok()?).ok()?.timestamp())
 }
 
+/// The period that a day is in: a year, and a number in it.
+type PeriodOf = fn(Date) -> (i16, i16);
+
 /// What stands for a generation. A whole snapshot goes before one that is not.
 fn chosen(snapshots: &[Kept], newest_first: &[usize], generations: Generations) -> BTreeSet<usize> {
     let date = |at: usize| snapshots[at].time.to_zoned(TimeZone::UTC).date();
-    let by: [(u32, fn(Date) -> (i16, i16)); 4] = [
+    let by: [(u32, PeriodOf); 4] = [
         (generations.daily, |date| (date.year(), date.day_of_year())),
         (generations.weekly, |date| (date.iso_week_date().year(), date.iso_week_date().week().into())),
         (generations.monthly, |date| (date.year(), date.month().into())),

@@ -41,7 +41,7 @@ pub(super) fn page(state: &State, call: &Call<'_>, job: &Arc<Job>) -> Result<Ans
     if let Some(bad) = call.request.page_fault() {
         match bad {
             BadPage::Duplicate if from > 0 => {
-                shown = (from.saturating_sub(shown.1.max(1)), shown.1.max(1).min(from))
+                shown = (from.saturating_sub(shown.1.max(1)), shown.1.max(1).min(from));
             }
             BadPage::Drop if end + size(end) < total => next = end + size(end),
             BadPage::Repeat => next = from,

@@ -201,7 +201,7 @@ fn xml_cell(cell: Cell<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         Cell::Number(number) => number.write(out),
         Cell::Date(days) => write_date(days, out),
         Cell::DateTime(millis) => {
-            out.extend_from_slice(rest_datetime(millis).replace("+0000", "Z").as_bytes())
+            out.extend_from_slice(rest_datetime(millis).replace("+0000", "Z").as_bytes());
         }
         Cell::Time(millis) => {
             write_clock(millis, out);

@@ -125,7 +125,9 @@ fn objects(org: &OrgState, world: &World, body: &mut String) {
         numbers.partition(|object| world.database.table(*object).count(true) > 0);
     filled.sort_by_key(|object| std::cmp::Reverse(world.database.table(*object).count(true)));
     let _ = write!(body, "<section><h2>Objects</h2><div class=\"scroll\"><table>{head}");
-    filled.into_iter().for_each(|object| body.push_str(&row(object)));
+    for object in filled {
+        body.push_str(&row(object));
+    }
     body.push_str("</table></div>");
     if !empty.is_empty() {
         let summary = counted(empty.len() as u64, "object");
@@ -133,7 +135,9 @@ fn objects(org: &OrgState, world: &World, body: &mut String) {
             body,
             "<details><summary>{summary} without records</summary><div class=\"scroll\"><table>{head}"
         );
-        empty.into_iter().for_each(|object| body.push_str(&row(object)));
+        for object in empty {
+            body.push_str(&row(object));
+        }
         body.push_str("</table></div></details>");
     }
     body.push_str("</section>\n");

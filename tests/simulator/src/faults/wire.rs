@@ -28,7 +28,7 @@ pub(crate) async fn damage(response: Response, action: &Action) -> Response {
     let needs_length = action.content_length.is_some() || action.framing == Some(Framing::ContentLength);
     if needs_length && body.size_hint().exact().is_none() {
         // a body that breaks while it is gathered has nothing that could be damaged any more
-        let gathered = body.collect().await.map(|whole| whole.to_bytes()).unwrap_or_default();
+        let gathered = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         body = Full::new(gathered).map_err(|never| match never {}).boxed_unsync();
     }
     let is_clean = action.cut == Some(Cut::Clean);
@@ -48,7 +48,7 @@ pub(crate) async fn damage(response: Response, action: &Action) -> Response {
         piece: action
             .bytes_per_second
             .map(|rate| usize::try_from(rate.div_ceil(PIECES)).unwrap_or(usize::MAX)),
-        pause: action.bytes_per_second.map(|rate| pause(rate)),
+        pause: action.bytes_per_second.map(pause),
     };
     let stream = futures::stream::unfold(Some(body), async |body| body?.next().await);
     http::Response::from_parts(parts, StreamBody::new(Box::pin(stream)).boxed_unsync())

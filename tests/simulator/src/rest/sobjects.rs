@@ -83,7 +83,7 @@ pub(super) fn field_list(
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let path =
             name.contains('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
-        if !path && !(known && plain) {
+        if !(path || known && plain) {
             let message = format!("No such column '{name}' on sobject of type {}", object.name);
             return Err(ApiError::bad("INVALID_FIELD", message));
         }

@@ -261,8 +261,7 @@ impl Draft<'_> {
     fn tell_parents(&mut self, object: &str, field: &str, short: &ShortField) -> Result<(), String> {
         for parent in &short.to {
             let name = if parent == object { object.to_owned() } else { parent.clone() };
-            let known = self.describes.contains_key(&name) || self.schema.find(&name).is_some();
-            if !known {
+            if !self.describes.contains_key(&name) && self.schema.find(&name).is_none() {
                 return Err(format!("{field}: there is no object {parent}"));
             }
             let describe = if self.describes.contains_key(&name) {

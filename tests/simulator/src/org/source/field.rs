@@ -107,7 +107,7 @@ pub(super) fn read_field(
             return Err(LoadError::file(file, message));
         }
     };
-    field.r#type = short.to_owned();
+    short.clone_into(&mut field.r#type);
     if field.default.is_none() {
         field.default = text(node, "defaultValue").and_then(literal);
     }

@@ -72,9 +72,10 @@ impl Parser<'_> {
             let operator = self.operator()?;
             return Ok(Condition::CompareAggregate(aggregate, name, operator, self.values(operator)?));
         }
-        let call = match Call::find(&word) {
-            Some(call @ (Call::Date(_) | Call::Grouping | Call::ToLabel | Call::ConvertCurrency)) => call,
-            _ => return Err(self.unsupported(&format!("function {word}()"))),
+        let Some(call @ (Call::Date(_) | Call::Grouping | Call::ToLabel | Call::ConvertCurrency)) =
+            Call::find(&word)
+        else {
+            return Err(self.unsupported(&format!("function {word}()")));
         };
         let name = self.in_parentheses()?;
         let operator = self.operator()?;
