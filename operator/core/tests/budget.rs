@@ -250,7 +250,7 @@ impl Schedule {
         let count = self.workers[number].calls.len() as u64;
         let Some(call) = self.workers[number].calls.remove(self.random.below(count) as usize) else { return };
         let lost = self.random.one_in(10);
-        if !call.arrived && !(lost && self.random.one_in(2)) {
+        if !(call.arrived || lost && self.random.one_in(2)) {
             self.org.called(self.now, 1, 0);
         }
         let told = (!lost).then(|| {

@@ -287,7 +287,7 @@ fn page(kind: Kind, answer: Message, around: &Around) -> Spoilt {
         Kind::LocatorMissing if !is_last => answer.head.remove("sforce-locator"),
         Kind::LocatorRepeats => match around.path.split_once("locator=") {
             Some((_, locator)) => {
-                answer.head.set("sforce-locator", &decode(locator.split('&').next().unwrap_or_default()))
+                answer.head.set("sforce-locator", &decode(locator.split('&').next().unwrap_or_default()));
             }
             None => return Spoilt::Unfit,
         },

@@ -91,7 +91,9 @@ async fn pages_have_every_row_once_in_whatever_form_they_come() {
     ];
     for form in forms {
         let set = |options: &mut orgkeep_simulator::StartOptions| {
-            form.iter().for_each(|fact| options.facts.set(fact).unwrap());
+            for fact in form {
+                options.facts.set(fact).unwrap();
+            }
         };
         let served = serve_as(&[], &[("Account", 5_000)], set).await;
         let job = served.complete_job("SELECT Id FROM Account").await;

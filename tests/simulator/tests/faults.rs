@@ -74,7 +74,7 @@ async fn errors_have_the_form_of_the_api_that_was_called() {
     let told: Vec<String> =
         served.simulator.log().entries().iter().filter_map(|entry| entry.fault.clone()).collect();
     assert_eq!(told.len(), 10);
-    assert_eq!(told[0], r##"#0 at 1: {"error":"INVALID_SESSION_ID"}"##);
+    assert_eq!(told[0], r#"#0 at 1: {"error":"INVALID_SESSION_ID"}"#);
 }
 
 #[tokio::test]

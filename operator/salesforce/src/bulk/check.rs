@@ -114,7 +114,7 @@ fn line_ends(piece: &[u8], in_quotes: &mut bool) -> u64 {
     }
     for &byte in words.remainder() {
         *in_quotes ^= byte == b'"';
-        lines += u64::from((byte == b'\n') & !*in_quotes);
+        lines += u64::from(byte == b'\n' && !*in_quotes);
     }
     lines
 }

@@ -31,7 +31,7 @@ pub struct RestQuery {
 #[derive(Debug)]
 enum State {
     Unread,
-    Whole(Cursor),
+    Whole(Box<Cursor>),
     Split(Box<SplitQuery>),
 }
 
@@ -49,7 +49,7 @@ impl RestQuery {
     ) -> std::result::Result<Self, Flaw> {
         let mut cursor = Cursor::new(&client, &select, all);
         cursor.bring(body)?;
-        Ok(Self { client, select, all, state: State::Whole(cursor) })
+        Ok(Self { client, select, all, state: State::Whole(Box::new(cursor)) })
     }
 
     /// The columns, in the order of the cells.
@@ -75,7 +75,7 @@ impl RestQuery {
     fn begin(&self) -> Result<State> {
         let parts = parts(&self.client, &self.select, self.all)?;
         Ok(match parts {
-            None => State::Whole(Cursor::new(&self.client, &self.select, self.all)),
+            None => State::Whole(Box::new(Cursor::new(&self.client, &self.select, self.all))),
             Some(parts) => {
                 State::Split(Box::new(SplitQuery::new(&self.client, &self.select, parts, self.all)))
             }

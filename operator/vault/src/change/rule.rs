@@ -87,7 +87,7 @@ impl Rule {
         if let Some(span) = spans.iter().find(|span| span.layers > self.layers) {
             return Some(self.merge_layers(parts, span));
         }
-        let first_wide = deltas.iter().position(|at| is_wide(at)).unwrap_or(deltas.len());
+        let first_wide = deltas.iter().position(is_wide).unwrap_or(deltas.len());
         if deltas.iter().filter(|at| is_wide(at)).count() > self.wide {
             let cuts = spans.iter().map(|span| span.end).filter(|end| *end != u128::MAX).collect();
             let oldest = deltas[first_wide..].iter().copied().take(self.fan_in);

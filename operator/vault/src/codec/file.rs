@@ -89,6 +89,7 @@ impl PartFile {
     }
 
     /// Rows of a row group, and where each of its columns is with how many values.
+    #[allow(clippy::type_complexity)] // told by the line above
     pub(super) fn chunks(&self, group: usize) -> Result<(u64, Vec<(Range<u64>, u64)>), CodecError> {
         let group = self.metadata.metadata().row_group(group);
         let count = |number: i64| {

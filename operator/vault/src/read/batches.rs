@@ -138,7 +138,7 @@ impl Gather {
         let mut columns = Vec::with_capacity(schema.fields().len());
         for (at, field) in schema.fields().iter().enumerate() {
             let present = self.blocks.iter().filter_map(|block| block[at].as_ref());
-            let Some(most) = present.map(|column| column.len()).max() else {
+            let Some(most) = present.map(arrow_array::Array::len).max() else {
                 columns.push(new_null_array(field.data_type(), self.places.len()));
                 continue;
             };

@@ -29,7 +29,7 @@ impl Checks<'_> {
                 .map_ok(|entry| entry.path)
                 .try_collect()
                 .await?;
-            paths.retain(|path| path.ends_with(".json"));
+            paths.retain(|path| std::path::Path::new(path).extension().is_some_and(|end| end == "json"));
             paths.sort();
             for path in paths {
                 let read = self.vault.read::<Value>(&path).await;

@@ -169,7 +169,7 @@ async fn rebuild_state(
     {
         let (mut parts, former_schemas) = inherit(&parent, &entry.schema_digest);
         parts.extend(record.parts.iter().map(|part| Part { kind: PartKind::Delta, ..part.clone() }));
-        candidates.push(State { parts, former_schemas, ..state });
+        candidates.push(State { former_schemas, parts, ..state });
     }
     for candidate in candidates {
         let bytes = canonical::to_vec(&candidate)?;

@@ -170,8 +170,8 @@ mod tests {
                 (Bound::Excluded(id(low)), Bound::Unbounded),
             ] {
                 let within = |known: &&(Id, u16)| {
-                    let above = match low { Bound::Included(l) => known.0 >= l, Bound::Excluded(l) => known.0 > l, _ => true };
-                    let below = match high { Bound::Included(h) => known.0 <= h, Bound::Excluded(h) => known.0 < h, _ => true };
+                    let above = match low { Bound::Included(l) => known.0 >= l, Bound::Excluded(l) => known.0 > l, Bound::Unbounded => true };
+                    let below = match high { Bound::Included(h) => known.0 <= h, Bound::Excluded(h) => known.0 < h, Bound::Unbounded => true };
                     above && below
                 };
                 let expected: Vec<_> = all.iter().filter(within).copied().collect();

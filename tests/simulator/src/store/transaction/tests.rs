@@ -92,7 +92,7 @@ fn deleted(world: &World, id: Id) -> bool {
 /// Everything that can be seen of the stored rows.
 fn dump(world: &World) -> BTreeMap<Id, (bool, Vec<(usize, Value)>)> {
     let tables = (0..world.schema.objects().len()).map(|object| world.database.table(object));
-    let rows = tables.flat_map(|table| table.stored_rows());
+    let rows = tables.flat_map(crate::store::Table::stored_rows);
     rows.map(|row| (row.id, (row.deleted, row.cells().map(|(f, v)| (f, v.clone())).collect()))).collect()
 }
 
