@@ -83,7 +83,7 @@ async fn measure(schema: &ObjectSchema, full: &Path, days: &[String], folder: &P
                 "| delta of {rows} changes | | {:.2} MB, {:.2} CPU-s, {:.0} MiB read, {:.0} MiB RSS | |",
                 last.size_bytes as f64 / 1e6,
                 used.cpu,
-                used.read / 1048576.0,
+                used.read / 1_048_576.0,
                 used.rss
             );
         }

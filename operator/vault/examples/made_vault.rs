@@ -130,15 +130,15 @@ fn cells(schema: &ObjectSchema, number: u32, run: &str) -> Vec<Option<String>> {
             "Id" => id(number).ok().map(|id| id.to_string()),
             "Name" => Some(format!("Näme \"{number}\", as of {run}")),
             // Some do not fit two digits behind the point.
-            "Amount__c" if number % 97 == 0 => Some(format!("{number}.125")),
-            "Amount__c" if number % 3 > 0 => Some(format!("{number}.5")),
-            "Count__c" if number % 5 > 0 => Some((number * run_number).to_string()),
-            "Open__c" => Some((number % 2 == 0).to_string()),
-            "Day__c" if number % 4 > 0 => Some(format!("2026-01-{:02}", number % 28 + 1)),
+            "Amount__c" if number.is_multiple_of(97) => Some(format!("{number}.125")),
+            "Amount__c" if !number.is_multiple_of(3) => Some(format!("{number}.5")),
+            "Count__c" if !number.is_multiple_of(5) => Some((number * run_number).to_string()),
+            "Open__c" => Some(number.is_multiple_of(2).to_string()),
+            "Day__c" if !number.is_multiple_of(4) => Some(format!("2026-01-{:02}", number % 28 + 1)),
             "SystemModstamp" => Some(format!("2026-02-{:02}T10:11:12.000Z", run_number % 28 + 1)),
             "Gone__c" => Some(format!("gone {number}")),
             "New__c" => Some(format!("new {number}")),
-            "Rare__c" if number % 500 == 0 => Some("rare,\nand on two lines".to_owned()),
+            "Rare__c" if number.is_multiple_of(500) => Some("rare,\nand on two lines".to_owned()),
             _ => None,
         })
         .collect()

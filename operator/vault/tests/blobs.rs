@@ -83,7 +83,8 @@ async fn a_blob_that_is_another_is_told() {
     let other = put(&line, &content(2 * MIB, 2)).await;
     let file = dir.path().join(&blob.file.path);
     let good = std::fs::read(&file).unwrap();
-    let harms: [&dyn Fn(&mut Vec<u8>); 4] = [
+    type Harm<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let harms: [Harm<'_>; 4] = [
         &|bytes| bytes[500] ^= 1,
         &|bytes| bytes.truncate(MIB),
         &|bytes| *bytes = std::fs::read(dir.path().join(&other.file.path)).unwrap(),

@@ -121,7 +121,7 @@ async fn every_corruption_is_found_and_named() {
             Harm::Flip => bytes[at] ^= 1 << random.below(8),
             Harm::Cut => bytes.truncate(at),
             Harm::Lengthen => {
-                bytes.extend_from_slice([" ", "\n", "}", "0"][random.below(4) as usize].as_bytes())
+                bytes.extend_from_slice([" ", "\n", "}", "0"][random.below(4) as usize].as_bytes());
             }
             Harm::Zero => {
                 let end = (at + 64).min(bytes.len());

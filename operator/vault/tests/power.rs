@@ -140,11 +140,11 @@ fn after_cut(
     let mut names: HashMap<PathBuf, PathBuf> = HashMap::new();
     let mut folders = vec![PathBuf::new(), PathBuf::from(".tmp")];
     let mut told = Vec::new();
-    for at in 0..until {
+    for (at, call) in calls.iter().enumerate().take(until) {
         if !lasts(at) && !kept(at) {
             continue;
         }
-        match &calls[at] {
+        match call {
             Call::Create(path) => drop(bytes.insert(path.clone(), Vec::new())),
             Call::Write(path, more) => bytes.entry(path.clone()).or_default().extend_from_slice(more),
             Call::Link(from, to) if folders.contains(&parent(to)) => {
@@ -170,8 +170,8 @@ async fn record(careless: Careless) -> Vec<Call> {
     tell(world.full(&start(12), 12).await.digest);
     tell(world.delta(&[vec![(3, Some(record_of(1))), (4, None)]], None).await.digest);
     tell(world.delta(&[vec![(5, Some(record_of(2)))]], Some(&eager())).await.digest);
-    let calls = disk.calls.lock().unwrap().clone();
-    calls
+
+    disk.calls.lock().unwrap().clone()
 }
 
 fn record_of(day: u32) -> Record {

@@ -148,7 +148,7 @@ async fn history_is_locked_and_stays_so_while_it_is_needed() {
     let until = async |path: &str| {
         let key = format!("{}/{path}", plain.prefix);
         let head = client.head_object().bucket(&bucket).key(key).send().await.unwrap();
-        head.object_lock_retain_until_date().map(|at| at.secs())
+        head.object_lock_retain_until_date().map(aws_sdk_s3::primitives::DateTime::secs)
     };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
     let day = 24 * 3600;
