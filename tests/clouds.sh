@@ -8,15 +8,10 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 here=$ORGKEEP_ROOT/tests/clouds
 bin=$ORGKEEP_CACHE/testbed/bin
-azurite=$ORGKEEP_CACHE/azurite
 fake=github.com/fsouza/fake-gcs-server@v1.56.1
 mkdir -p "$bin"
 [ -e "$bin/fake-gcs-server" ] || { say "building fake-gcs-server"; GOBIN=$bin nice go install "$fake"; }
-[ -e "$azurite/node_modules/azurite" ] || {
-  say "installing Azurite"
-  mkdir -p "$azurite"
-  npm install --prefix "$azurite" --no-audit --no-fund --silent azurite@3.37.0
-}
+modules=$(node_with azurite azurite@3.37.0)
 work=$(mktemp -d)
 mkdir "$work/azure" "$work/gcs"
 read -r azure gcs xml < <(python3 - <<'P'
@@ -29,7 +24,7 @@ P
 )
 servers=()
 trap 'kill -KILL "${servers[@]}" 2>/dev/null; wait 2>/dev/null || true; rm -rf "$work"' EXIT
-node "$azurite/node_modules/azurite/dist/src/blob/main.js" --skipApiVersionCheck --silent --blobHost 127.0.0.1 --blobPort "$azure" \
+node "$modules/azurite/dist/src/blob/main.js" --skipApiVersionCheck --silent --blobHost 127.0.0.1 --blobPort "$azure" \
   --location "$work/azure" >"$work/azure.log" 2>&1 &
 servers+=($!)
 "$bin/fake-gcs-server" -scheme http -host 127.0.0.1 -port "$gcs" -backend memory -public-host storage.googleapis.com \
