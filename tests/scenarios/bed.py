@@ -25,8 +25,8 @@ S3_ENDPOINT = "http://10.244.0.1:8333"
 CLIENT_SECRET = "orgkeep-secret"
 WORKERS = "app.kubernetes.io/component=worker"
 ENDED = ("Succeeded", "PartiallySucceeded", "Failed", "Canceled")
-# Enough for several Bulk pages and for a worker to be killed among them.
-ACCOUNTS = 200_000
+# Enough for many Bulk pages and for a worker to be killed among them.
+ACCOUNTS = 400_000
 
 
 # --- kubectl

@@ -91,7 +91,10 @@ async fn pages(
     if walk.finished {
         return Ok(walk.captured());
     }
-    job.wait(&work.context.cancel, None).await.map_err(|error| Trouble::of(shard.name(), error))?;
+    // A job that has given a page is complete.
+    if walk.number == 0 {
+        job.wait(&work.context.cancel, None).await.map_err(|error| Trouble::of(shard.name(), error))?;
+    }
     let rows = u32::try_from(page_rows(&shard.object.schema)).ok();
     let mut running = JoinSet::new();
     while !walk.finished {
