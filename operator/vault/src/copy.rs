@@ -48,11 +48,16 @@ pub async fn copy(from: &Vault, to: &Arc<dyn Storage>, told: impl Fn(&Copied)) -
     lines.sort();
     for id in lines {
         let line = from.line(&id).await?;
-        mutable(from.storage(), to, &layout::line_document(&id)).await?;
+        let numbers = line.numbers().await?;
+        no_more_than(to, &id, numbers.last().copied()).await?;
+        let document = layout::line_document(&id);
+        if to.read_mutable(&document).await?.is_none() {
+            mutable(from.storage(), to, &document).await?;
+        }
         copied.lines += 1;
         // What the snapshot before has is there: most files are shared between neighbours.
         let mut known = HashSet::new();
-        for seq in line.numbers().await? {
+        for &seq in &numbers {
             let path = layout::snapshot(&id, seq);
             let bytes = from.storage().get(&path).await?;
             let manifest = Manifest::read(&bytes, from.id(), &id, seq, from.signing_key())?;
@@ -82,7 +87,8 @@ pub async fn copy(from: &Vault, to: &Arc<dyn Storage>, told: impl Fn(&Copied)) -
             told(&copied);
             known = manifest.files.into_iter().map(|file| file.path).collect();
         }
-        no_more_than(to, &id, line.numbers().await?.last().copied()).await?;
+        // Only now that it is known to be the same history: who it belongs to may have changed.
+        mutable(from.storage(), to, &document).await?;
     }
     Ok(copied)
 }

@@ -64,8 +64,18 @@ async fn a_copy_is_the_same_vault_and_follows_it() {
     let line = copied.find_line(&owner()).await.unwrap().unwrap();
     snapshot(&line, "run-4", 1).await;
     assert_eq!(good(&to).await, 4);
+    let mut adopted = line.clone();
+    let other = orgkeep_vault::Owner { cluster: "second".into(), ..owner() };
+    adopted.adopt(&other).await.unwrap();
+    let document = format!("lines/{}/line.json", line.id());
+    let before = to.read_mutable(&document).await.unwrap().unwrap().0;
     let error = copy(&vault, &to, |_| {}).await.unwrap_err();
     assert!(error.to_string().contains("no longer one history"), "{error}");
+    assert_eq!(
+        to.read_mutable(&document).await.unwrap().unwrap().0,
+        before,
+        "a refused copy changed its target"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,6 +47,7 @@ async fn together<'a>(work: &Work, unit: &[&'a PlannedObject]) -> Result<Vec<&'a
         if !work.run.pages(name).await?.is_empty() {
             left.push(object);
         } else if !shard::was_done(work, name).await? {
+            work.context.tracker.object_begins(name);
             fresh.push(object);
         }
     }
@@ -71,7 +72,7 @@ async fn together<'a>(work: &Work, unit: &[&'a PlannedObject]) -> Result<Vec<&'a
             }
         };
         let key = work.run.data_key(&object.schema.name).await?;
-        match rest::write(&Shard { work, object, key }, 0, query).await {
+        match rest::write(&Shard { work, object, key }, "together", query).await {
             Ok(captured) => read.push((object, captured)),
             Err(Trouble::Ends(ending)) => return Err(ending),
             Err(trouble) => {

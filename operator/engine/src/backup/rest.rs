@@ -14,13 +14,13 @@ const CELL_BYTES: usize = 40;
 /// Reads the object from its first row: REST cursors do not survive their reader.
 pub(super) async fn read(shard: &Shard<'_>, beginning: u64) -> Result<Captured, Trouble> {
     let (select, all) = selection(&shard.object.schema);
-    write(shard, beginning, shard.work.client.query(&select, all)).await
+    write(shard, &format!("{beginning}-rest"), shard.work.client.query(&select, all)).await
 }
 
-/// Writes what a query gives.
+/// Writes what a query gives; `reading` sets the names of its files apart from those of other readings.
 pub(super) async fn write(
     shard: &Shard<'_>,
-    beginning: u64,
+    reading: &str,
     mut query: RestQuery,
 ) -> Result<Captured, Trouble> {
     let mut captured = Captured::default();
@@ -42,7 +42,7 @@ pub(super) async fn write(
         if !rows.is_empty() && (last || rows.len() >= PART_ROWS || bytes >= PART_BYTES) {
             part += 1;
             let _place = shard.work.pages.acquire().await;
-            let name = format!("{:08}-rest", Shard::page(beginning, part));
+            let name = format!("{reading}-{part:08}");
             let written = encode::rows(shard, &name, std::mem::take(&mut rows)).await?;
             captured.decoded += written.decoded;
             captured.parts.extend(written.parts);

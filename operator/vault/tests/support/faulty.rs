@@ -1,6 +1,6 @@
 //! A storage that is made to fail.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(unreachable_pub)]
 
 use std::ops::Range;
 use std::sync::Arc;
