@@ -37,6 +37,7 @@ pub mod org;
 mod rest;
 pub mod schema;
 mod server;
+mod soap;
 pub mod soql;
 pub mod store;
 pub mod value;

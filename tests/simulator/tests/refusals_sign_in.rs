@@ -330,7 +330,7 @@ async fn refuses_30_a_user_without_the_api() {
 #[tokio::test]
 async fn refuses_62_soap_login_at_65_and_later() {
     let served = serve().await;
-    let body = "<e:Envelope><e:Body><login xmlns='urn:partner.soap.sforce.com'><username>admin@acme.example</username><password>secret</password></login></e:Body></e:Envelope>";
+    let body = "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body><login xmlns='urn:partner.soap.sforce.com'><username>admin@acme.example</username><password>secret</password></login></e:Body></e:Envelope>";
     for (api, version, works) in
         [("u", "64.0", true), ("c", "64.0", true), ("u", "65.0", false), ("c", "67.0", false)]
     {

@@ -207,7 +207,7 @@ async fn soap_login() {
     let served = serve().await;
     let body = |password: &str| {
         format!(
-            "<env:Envelope><env:Body><n1:login xmlns:n1='urn:partner.soap.sforce.com'><n1:username>admin@acme.example</n1:username><n1:password>{password}</n1:password></n1:login></env:Body></env:Envelope>"
+            "<env:Envelope xmlns:env='http://schemas.xmlsoap.org/soap/envelope/'><env:Body><n1:login xmlns:n1='urn:partner.soap.sforce.com'><n1:username>admin@acme.example</n1:username><n1:password>{password}</n1:password></n1:login></env:Body></env:Envelope>"
         )
     };
     let login = async |version: &str, password: &str| {
@@ -231,7 +231,7 @@ async fn soap_login() {
     }
     let call = async |operation: &str| {
         let body = format!(
-            "<e:Envelope><e:Header><SessionHeader><sessionId>{session}</sessionId></SessionHeader></e:Header><e:Body><{operation} xmlns='urn:partner.soap.sforce.com'/></e:Body></e:Envelope>"
+            "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Header><SessionHeader><sessionId>{session}</sessionId></SessionHeader></e:Header><e:Body><{operation} xmlns='urn:partner.soap.sforce.com'/></e:Body></e:Envelope>"
         );
         let url = format!("{}/services/Soap/u/59.0/00D", served.simulator.address);
         let answer = served.client.post(url).body(body).send().await.unwrap();
@@ -248,7 +248,7 @@ async fn soap_login() {
 async fn soap_login_that_nobody_allowed() {
     let served =
         serve_with(&[("org.yaml", &ORG.replace("name: Acme", "name: Acme\nsoapLogin: false"))], &[]).await;
-    let body = "<e:Envelope><e:Body><login><username>admin@acme.example</username><password>secret</password></login></e:Body></e:Envelope>";
+    let body = "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body><login><username>admin@acme.example</username><password>secret</password></login></e:Body></e:Envelope>";
     let url = format!("{}/services/Soap/u/59.0", served.simulator.address);
     let text = served.client.post(url).body(body).send().await.unwrap().text().await.unwrap();
     assert!(

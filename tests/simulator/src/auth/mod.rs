@@ -22,5 +22,5 @@ pub(crate) use identity::{identity, userinfo};
 pub(crate) use place::Place;
 pub(crate) use revoke::answer as revoke;
 pub(crate) use sessions::{Caller, Sessions};
-pub(crate) use soap::{answer as soap, resource as soap_resource};
+pub(crate) use soap::answer as soap;
 pub(crate) use token::answer as token;

@@ -3,9 +3,10 @@
 use http::Method;
 
 use super::engine::{Firing, Seen};
-use crate::auth::{Place, soap_resource};
+use crate::auth::Place;
 use crate::rest;
 use crate::server::State;
+use crate::soap;
 use crate::web::Request;
 
 /// A fault that fires, and what is known of the call.
@@ -59,7 +60,9 @@ fn resource(request: &Request, path: &str) -> &'static str {
         ["services", "oauth2", "authorize"] => "TokenAuthorize",
         ["setup", "connect"] => "TokenConnect",
         ["id", ..] => "Identity",
-        ["services", "Soap", "u" | "c", _, ..] if *method == Method::POST => soap_resource(request),
+        ["services", "Soap", api, _, ..] if *method == Method::POST => {
+            soap::Api::of(api).map_or("Unknown", |api| soap::resource(api, request))
+        }
         ["services", "data"] => "Versions",
         ["services", "data", _, rest @ ..] => rest::resource(rest, method),
         ["services", "async", _, rest @ ..] => crate::bulk1::resource(rest, method),

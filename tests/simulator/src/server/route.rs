@@ -15,6 +15,7 @@ use crate::faults::{self, Asked, BadPage, Close, Fired, Firing};
 use crate::limits::InFlight;
 use crate::log::{Counted, NewEntry, Sending};
 use crate::rest::{self, Call};
+use crate::soap;
 use crate::web::{Answer, ApiError, Request, Response};
 
 /// Bytes of path and query string at most.
@@ -197,8 +198,14 @@ async fn handle(state: &Arc<State>, request: Request) -> Handled {
         }
         ["services", "oauth2", "userinfo"] => told("UserInfo", auth::userinfo(state, &request, place)),
         ["id", rest @ ..] => told("Identity", auth::identity(state, &request, place, rest)),
-        ["services", "Soap", api @ ("u" | "c"), version, ..] if request.method == Method::POST => {
-            told(auth::soap_resource(&request), auth::soap(state, &request, place, api, version))
+        ["services", "Soap", letter @ ("u" | "c" | "m" | "t" | "T"), version, ..]
+            if request.method == Method::POST =>
+        {
+            let api = soap::Api::of(letter).unwrap_or(soap::Api::Partner);
+            let (resource, version) = (soap::resource(api, &request), (*version).to_owned());
+            let soap::Answered { org, in_flight, answer } =
+                soap::answer(state.clone(), request, place, api, version).await;
+            Handled { in_flight, ..Handled::new(resource, org, answer) }
         }
         ["services", "data"] if request.method == Method::GET => {
             let org =
