@@ -6,8 +6,10 @@
 #   replay   every recorded read request of an org against the simulator's answer
 #   clients  jsforce, node-sf-bulk2, simple-salesforce, salesforce-bulk, aiosalesforce and tap-salesforce, unmodified,
 #            against the simulator
-#   run.sh [vault|replay|clients]...
-# ORGKEEP_INTEROP_ACCOUNTS: generated accounts in `vault` (default 50000).
+#   writes   rows of 100 objects with every kind of relationship, written through each API, read back equal
+#   run.sh [vault|replay|clients|writes]...
+# ORGKEEP_INTEROP_ACCOUNTS: generated accounts in `vault` (default 50000); ORGKEEP_INTEROP_ROWS: rows in `writes`
+# (default 5000).
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/lib.sh
@@ -39,13 +41,15 @@ clients() {
   "$here/clients/namespace.sh" "$python" "$here/clients/clients.py" "$bin" "$node" "$tap"
 }
 
+writes() { "$python" "$here/writes/writes.py" "$bin" "${ORGKEEP_INTEROP_ROWS:-5000}"; }
+
 parts=("$@")
-[ $# -gt 0 ] || parts=(vault replay clients)
+[ $# -gt 0 ] || parts=(vault replay clients writes)
 failed=0
 for part in "${parts[@]}"; do
   case $part in
-    vault|replay|clients) ;;
-    *) sed -n '2,9p' "$0" >&2; exit 2 ;;
+    vault|replay|clients|writes) ;;
+    *) sed -n '2,12p' "$0" >&2; exit 2 ;;
   esac
 done
 for part in "${parts[@]}"; do
