@@ -31,8 +31,8 @@ deny() {
 }
 
 tests_of_crates() {
-  # beside an S3 server and such of Azure and Google, so that the vault's tests have them
-  nice tests/s3.sh tests/clouds.sh cargo test --locked --workspace
+  # beside an S3 server and such of Azure, Google and AWS KMS, so that the vault's tests have them
+  nice tests/s3.sh tests/clouds.sh tests/kms.sh cargo test --locked --workspace
 }
 
 lint() {

@@ -80,7 +80,8 @@ pub struct BackupVaultSpec {
     validation = Rule::new("self.disabled == oldSelf.disabled").message("encryption cannot be switched on or off later; make a new BackupVault")
 )]
 pub struct Encryption {
-    /// The cluster's key: 32 bytes as base64 (`head -c 32 /dev/urandom | base64`), or an age identity.
+    /// The cluster's key: 32 bytes as base64 (`head -c 32 /dev/urandom | base64`), an age identity, or the address of a
+    /// key of AWS KMS (`aws-kms:arn:…`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_secret_ref: Option<SecretKeyRef>,
     /// age public keys (`age1…`) that can recover without the cluster.

@@ -107,6 +107,10 @@ reasons! {
     WrongEncryptionKey = Configuration, "use the key that the vault was made with, or a recovery key";
     /// The key is not 32 bytes of base64.
     InvalidEncryptionKey = Configuration, "make one with: head -c 32 /dev/urandom | base64";
+    /// The key management service did not answer.
+    KeyServiceUnreachable = Transient, "check the service's region, endpoint and egress rules; it is tried again";
+    /// The key management service refuses the key to this workload.
+    KeyServiceAccessDenied = Configuration, "allow the workload's identity to use the key, and see that the key is enabled";
     /// The storage does not keep conditional writes.
     ConditionalWritesUnsupported = Configuration, "use a storage that supports If-None-Match and If-Match";
     /// The vault was written by a newer Orgkeep.

@@ -99,7 +99,8 @@ pub(crate) struct VaultAccess {
     /// `az://account/container/prefix` (AZURE_*) or `gs://bucket/prefix` (GOOGLE_APPLICATION_CREDENTIALS).
     #[arg(long, value_name = "URL")]
     pub(crate) vault: String,
-    /// File with the vault's key (32 bytes as base64) or an age identity. Not needed for a vault without encryption,
+    /// File with the vault's key (32 bytes as base64), an age identity, or the address of a key of AWS KMS. Not needed
+    /// for a vault without encryption,
     /// nor to verify signatures and digests alone.
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

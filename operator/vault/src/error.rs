@@ -27,6 +27,16 @@ pub enum VaultError {
         /// What was tried.
         why: String,
     },
+    /// The key management service did not wrap or unwrap the root key.
+    #[error("{key}: {why}")]
+    Kms {
+        /// The key's address.
+        key: String,
+        /// What it said.
+        why: String,
+        /// It said no; otherwise it did not answer.
+        denied: bool,
+    },
     /// There is no vault at this address, and none may be made.
     #[error("there is no vault at {0}")]
     NoVault(String),
@@ -117,6 +127,8 @@ impl VaultError {
             Self::InvalidLocation(_) | Self::InvalidName(_) => Reason::InvalidObject,
             Self::InvalidKey(_) => Reason::InvalidEncryptionKey,
             Self::WrongKey { .. } => Reason::WrongEncryptionKey,
+            Self::Kms { denied: true, .. } => Reason::KeyServiceAccessDenied,
+            Self::Kms { denied: false, .. } => Reason::KeyServiceUnreachable,
             Self::NoVault(_)
             | Self::LineNotFound(_)
             | Self::SnapshotNotFound(_)

@@ -69,6 +69,7 @@
 //! ```
 
 mod attempt;
+mod aws;
 mod blob;
 mod canonical;
 mod catalog;
@@ -85,6 +86,7 @@ mod lease;
 mod line;
 mod manifest;
 mod part_bytes;
+mod pem;
 pub mod read;
 mod rekey;
 mod rows;
@@ -99,7 +101,7 @@ pub use change::{Below, ChangeCounts, ChangeKind, Changes, Comparison, Differenc
 pub use commit::{Committed, Draft};
 pub use error::{Result, VaultError};
 pub use journal::{PageEntry, Run, ShardRecord};
-pub use keys::{Access, DataKey, Key};
+pub use keys::{Access, DataKey, Key, Kms};
 pub use lease::Lease;
 pub use line::{Line, Owner};
 pub use manifest::{FileRef, Manifest, ObjectEntry, ParentRef};

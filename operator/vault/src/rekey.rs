@@ -17,9 +17,10 @@ use crate::vault::{TRIES, Vault, VaultDocument, read_document, to_bytes};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecipientInfo {
-    /// `key` or `age`.
+    /// `key`, `age` or `kms`.
     pub kind: String,
-    /// What [`Rekey::remove`] names it by: the key's id, or the `age1…` public key.
+    /// What [`Rekey::remove`] names it by: the key's id, the `age1…` public key, or the address of a
+    /// key of a key management service.
     pub id: String,
 }
 
@@ -30,7 +31,7 @@ pub struct Rekey {
     pub add_key: Option<Key>,
     /// `age1…` public keys that shall, too.
     pub add_recipients: Vec<String>,
-    /// Ids of keys and `age1…` public keys that shall not any more.
+    /// Ids of keys, `age1…` public keys and addresses of keys that shall not any more.
     pub remove: Vec<String>,
 }
 
@@ -39,6 +40,7 @@ impl Recipient {
         let (kind, id) = match self {
             Self::Key { key_id, .. } => ("key", key_id),
             Self::Age { recipient, .. } => ("age", recipient),
+            Self::Kms { key, .. } => ("kms", key),
         };
         RecipientInfo { kind: kind.to_owned(), id: id.clone() }
     }
@@ -66,7 +68,7 @@ impl Vault {
                 return Err(VaultError::NoVault(storage.describe()));
             };
             let mut document = read_document(&bytes)?;
-            change(&mut document, access, rekey)?;
+            change(&mut document, access, rekey).await?;
             match storage.replace_if_match(VAULT, Some(&version), to_bytes(VAULT, &document)?).await {
                 Ok(_) => {
                     let recipients: Vec<_> = document.recipients.iter().map(Recipient::info).collect();
@@ -81,16 +83,17 @@ impl Vault {
     }
 }
 
-fn change(document: &mut VaultDocument, access: &Access, rekey: &Rekey) -> Result<()> {
+async fn change(document: &mut VaultDocument, access: &Access, rekey: &Rekey) -> Result<()> {
     let id = document.vault_id.clone();
     let wrong = |why: &str| VaultError::WrongKey { vault: id.clone(), why: why.to_owned() };
     let key = access.key.as_ref().ok_or_else(|| wrong("no key was given"))?;
     if document.recipients.is_empty() {
         return Err(wrong("the vault was made without encryption"));
     }
-    let root = unwrap_root(&document.recipients, &id, key)?
+    let root = unwrap_root(&document.recipients, &id, key)
+        .await?
         .ok_or_else(|| wrong("it is none of the vault's recipients"))?;
-    wrap_missing(&mut document.recipients, &root, &id, rekey.add_key.as_ref(), &rekey.add_recipients)?;
+    wrap_missing(&mut document.recipients, &root, &id, rekey.add_key.as_ref(), &rekey.add_recipients).await?;
     for gone in &rekey.remove {
         let gone = gone.trim();
         let before = document.recipients.len();
@@ -100,15 +103,13 @@ fn change(document: &mut VaultDocument, access: &Access, rekey: &Rekey) -> Resul
         }
     }
     // What was wrapped is opened again before it counts: with the new key, or with the one that is to stay.
-    let kept = |key: &Key| unwrap_root(&document.recipients, &id, key);
-    let opens = match &rekey.add_key {
-        Some(key) => kept(key)?,
+    let mut opens = match &rekey.add_key {
+        Some(key) => unwrap_root(&document.recipients, &id, key).await?,
         None => None,
     };
-    let opens = match opens {
-        Some(opened) => Some(opened),
-        None => kept(key)?,
-    };
+    if opens.is_none() {
+        opens = unwrap_root(&document.recipients, &id, key).await?;
+    }
     match opens {
         Some(opened) if *opened == *root => Ok(()),
         _ => Err(VaultError::InvalidKey(

@@ -86,7 +86,7 @@ impl Vault {
             return Err(VaultError::NoVault(storage.describe()));
         };
         let document = read_document(&bytes)?;
-        Self::open(storage, access, &document, false)
+        Self::open(storage, access, &document, false).await
     }
 
     async fn create(storage: &Arc<dyn Storage>, access: &Access) -> Result<Self> {
@@ -107,7 +107,7 @@ impl Vault {
         let root = match &access.key {
             Some(key) => {
                 let root = Zeroizing::new(random::<32>()?);
-                wrap_missing(&mut recipients, &root, &vault_id, Some(key), &access.recipients)?;
+                wrap_missing(&mut recipients, &root, &vault_id, Some(key), &access.recipients).await?;
                 Some(root)
             }
             None => None,
@@ -125,7 +125,7 @@ impl Vault {
         };
         storage.replace_if_match(VAULT, None, to_bytes(VAULT, &document)?).await?;
         tracing::info!(vault = document.vault_id, at = storage.describe(), "made a vault");
-        Self::open(Arc::clone(storage), access, &document, true)
+        Self::open(Arc::clone(storage), access, &document, true).await
     }
 
     async fn open_writable(
@@ -135,18 +135,18 @@ impl Vault {
         version: &Version,
     ) -> Result<Self> {
         let mut document = read_document(bytes)?;
-        let vault = Self::open(Arc::clone(storage), access, &document, true)?;
+        let vault = Self::open(Arc::clone(storage), access, &document, true).await?;
         let Some(root) = vault.0.keys.root() else { return Ok(vault) };
         let id = document.vault_id.clone();
-        if wrap_missing(&mut document.recipients, root, &id, None, &access.recipients)? {
+        if wrap_missing(&mut document.recipients, root, &id, None, &access.recipients).await? {
             storage.replace_if_match(VAULT, Some(version), to_bytes(VAULT, &document)?).await?;
             tracing::info!(vault = id, recipients = document.recipients.len(), "added recipients");
-            return Self::open(Arc::clone(storage), access, &document, true);
+            return Self::open(Arc::clone(storage), access, &document, true).await;
         }
         Ok(vault)
     }
 
-    fn open(
+    async fn open(
         storage: Arc<dyn Storage>,
         access: &Access,
         document: &VaultDocument,
@@ -157,7 +157,8 @@ impl Vault {
         let root = match (&access.key, document.encryption.as_str()) {
             (None, CLEAR) => None,
             (Some(key), ENCRYPTED) => Some(
-                unwrap_root(&document.recipients, &document.vault_id, key)?
+                unwrap_root(&document.recipients, &document.vault_id, key)
+                    .await?
                     .ok_or_else(|| wrong("it is none of the vault's recipients"))?,
             ),
             (None, ENCRYPTED) if writable => {
@@ -186,7 +187,8 @@ impl Vault {
                 format!("its signing key is {}, it was {pinned} before", document.signing_key),
             ));
         }
-        let ages = document.recipients.iter().filter(|r| matches!(r, Recipient::Age { .. })).count();
+        // what opens it without the cluster: a key of a service does, whoever asks
+        let ages = document.recipients.iter().filter(|r| !matches!(r, Recipient::Key { .. })).count();
         let own = usize::from(matches!(access.key, Some(Key::Age(_))));
         Ok(Self(Arc::new(Inner {
             storage,
@@ -208,7 +210,7 @@ impl Vault {
         &self.0.public
     }
 
-    /// age recipients besides the key that opened it.
+    /// age recipients besides the key that opened it, and keys of key management services.
     pub fn recovery_recipients(&self) -> u32 {
         self.0.recovery_recipients
     }

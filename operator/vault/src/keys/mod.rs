@@ -5,10 +5,12 @@
 
 pub(crate) mod envelope;
 mod keyring;
+mod kms;
 mod recipients;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
@@ -18,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::error::{Result, VaultError};
 use envelope::Secret;
 pub(crate) use keyring::{Keyring, verify_signature};
+pub use kms::Kms;
 pub(crate) use recipients::{Recipient, unwrap_root, wrap_missing};
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -43,6 +46,8 @@ pub enum Key {
     Raw(Zeroizing<[u8; 32]>),
     /// An age identity, such as a recovery key.
     Age(age::x25519::Identity),
+    /// A key that never leaves a key management service.
+    Kms(Arc<dyn Kms>),
 }
 
 impl fmt::Debug for Key {
@@ -50,12 +55,14 @@ impl fmt::Debug for Key {
         f.write_str(match self {
             Self::Raw(_) => "Key::Raw(…)",
             Self::Age(_) => "Key::Age(…)",
+            Self::Kms(_) => "Key::Kms(…)",
         })
     }
 }
 
 impl Key {
-    /// Reads a key file: 32 bytes as base64, or an age identity with its comments.
+    /// Reads a key file: 32 bytes as base64, an age identity with its comments, or the address of a key of AWS KMS
+    /// (`aws-kms:arn:aws:kms:eu-central-1:111122223333:key/…`). Nothing is asked of a service yet.
     pub fn parse(text: &str) -> Result<Self> {
         let lines: Vec<&str> =
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
@@ -66,10 +73,12 @@ impl Key {
                     .map(Self::Age)
                     .map_err(|why| VaultError::InvalidKey(format!("the age identity cannot be read: {why}")))
             }
+            [address] if address.starts_with(kms::AWS) => Ok(Self::Kms(Arc::new(kms::Aws::parse(address)?))),
             [base64] => {
                 let bytes = Zeroizing::new(LENIENT.decode(base64).map_err(|_| {
                     VaultError::InvalidKey(
-                        "the encryption key is neither base64 nor an age identity".to_owned(),
+                        "the encryption key is neither base64 nor an age identity nor an address of a key (aws-kms:…)"
+                            .to_owned(),
                     )
                 })?);
                 let found = bytes.len();

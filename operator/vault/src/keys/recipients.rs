@@ -31,6 +31,20 @@ pub(crate) enum Recipient {
         /// An age file with the root key in it, base64.
         wrapped: String,
     },
+    /// Whoever a key management service lets use a key.
+    #[serde(rename = "kms")]
+    Kms {
+        /// The key's address.
+        key: String,
+        /// The root key as the service wrapped it.
+        wrapped: String,
+    },
+}
+
+impl Recipient {
+    fn is_kms(&self, id: &str) -> bool {
+        matches!(self, Self::Kms { key, .. } if key == id)
+    }
 }
 
 fn key_id(key: &[u8; 32], vault_id: &str) -> Result<String> {
@@ -49,7 +63,7 @@ fn wrap_for_age(root: &Secret, recipient: &str) -> Result<Recipient> {
 }
 
 /// Wraps the root key for the key (if it is new) and each recipient that is not yet there; whether any was added.
-pub(crate) fn wrap_missing(
+pub(crate) async fn wrap_missing(
     there: &mut Vec<Recipient>,
     root: &Secret,
     vault_id: &str,
@@ -66,6 +80,11 @@ pub(crate) fn wrap_missing(
                 there.push(Recipient::Key { key_id: id, wrapped });
             }
         }
+        Some(Key::Kms(kms)) if there.iter().any(|r| r.is_kms(kms.id())) => {}
+        Some(Key::Kms(kms)) => {
+            let wrapped = kms.wrap(vault_id, root).await?;
+            there.push(Recipient::Kms { key: kms.id().to_owned(), wrapped });
+        }
         Some(Key::Age(identity)) => ages.insert(0, identity.to_public().to_string()),
         None => {}
     }
@@ -79,7 +98,11 @@ pub(crate) fn wrap_missing(
 }
 
 /// The root key, by whichever recipient the key is; `None` if it is none of them.
-pub(crate) fn unwrap_root(recipients: &[Recipient], vault_id: &str, key: &Key) -> Result<Option<Secret>> {
+pub(crate) async fn unwrap_root(
+    recipients: &[Recipient],
+    vault_id: &str,
+    key: &Key,
+) -> Result<Option<Secret>> {
     match key {
         Key::Raw(key) => {
             let id = key_id(key, vault_id)?;
@@ -88,6 +111,16 @@ pub(crate) fn unwrap_root(recipients: &[Recipient], vault_id: &str, key: &Key) -
                 if let Recipient::Key { key_id, wrapped } = recipient
                     && *key_id == id
                     && let Some(root) = open_secret(&derived, vault_id, wrapped)?
+                {
+                    return Ok(Some(root));
+                }
+            }
+        }
+        Key::Kms(kms) => {
+            for recipient in recipients {
+                if let Recipient::Kms { key, wrapped } = recipient
+                    && key == kms.id()
+                    && let Some(root) = kms.unwrap(vault_id, wrapped).await?
                 {
                     return Ok(Some(root));
                 }

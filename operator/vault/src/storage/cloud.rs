@@ -19,8 +19,9 @@ use object_store::{
 use orgkeep_core::run::cut_to;
 
 use super::cloud_upload::CloudUpload;
-use super::{Entry, Storage, StorageError, StorageErrorKind, StorageResult, Upload, Version, pem};
+use super::{Entry, Storage, StorageError, StorageErrorKind, StorageResult, Upload, Version};
 use crate::error::Result;
+use crate::pem;
 
 /// Attempts of one request beyond the first, by the library.
 const RETRIES: usize = 4;

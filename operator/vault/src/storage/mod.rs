@@ -10,7 +10,6 @@ mod disk;
 mod error;
 mod gcs;
 mod location;
-mod pem;
 mod probe;
 mod s3;
 mod s3_lock;

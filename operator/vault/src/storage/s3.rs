@@ -10,11 +10,9 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+use aws_sdk_s3::config::{BehaviorVersion, Credentials};
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -24,8 +22,8 @@ use secrecy::ExposeSecret;
 use super::s3_upload::S3Upload;
 use super::{
     Entry, ObjectLock, S3Options, Storage, StorageError, StorageErrorKind, StorageResult, Upload, Version,
-    pem,
 };
+use crate::aws;
 use crate::error::Result;
 
 /// Attempts of one request, the first included.
@@ -44,15 +42,11 @@ pub(super) struct S3 {
 
 impl S3 {
     pub(super) async fn connect(options: &S3Options) -> Result<Self> {
-        let http = http_client(options)?;
-        let region = [options.region.clone()]
-            .into_iter()
-            .chain(
-                ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(|name| std::env::var(name).ok()),
-            )
-            .find(|region| !region.is_empty())
-            .unwrap_or_else(|| "us-east-1".to_owned());
-        let region = Region::new(region);
+        let http =
+            aws::http_client(options.endpoint.as_deref(), options.ca_bundle.as_deref()).map_err(|why| {
+                StorageError::new(StorageErrorKind::Unreachable, format!("s3://{}", options.bucket), why)
+            })?;
+        let region = aws::region(&options.region);
         let builder = match &options.credentials {
             Some(given) => {
                 let credentials = Credentials::new(
@@ -127,7 +121,7 @@ impl S3 {
                     return Err(StorageError::new(
                         StorageErrorKind::Unreachable,
                         path,
-                        format!("the answer broke off: {}", causes(&error)),
+                        format!("the answer broke off: {}", aws::causes(&error)),
                     ));
                 }
             }
@@ -218,49 +212,8 @@ pub(super) fn sha256_base64(bytes: &[u8]) -> String {
     BASE64.encode(ring::digest::digest(&ring::digest::SHA256, bytes))
 }
 
-fn http_client(options: &S3Options) -> Result<SharedHttpClient> {
-    let builder = aws_smithy_http_client::Builder::new();
-    if options.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
-        return Ok(builder.build_http());
-    }
-    // An image without certificates is fine where a bundle is named; the client would panic for want of them.
-    let native = !rustls_native_certs::load_native_certs().certs.is_empty();
-    let mut trust = TrustStore::empty().with_native_roots(native);
-    if !native && options.ca_bundle.is_none() {
-        tracing::warn!("this system has no certificates to trust: name a CA bundle, or install them");
-    }
-    if let Some(bundle) = &options.ca_bundle {
-        pem::check(bundle).map_err(|why| {
-            StorageError::new(StorageErrorKind::Unreachable, format!("s3://{}", options.bucket), why)
-        })?;
-        trust = trust.with_pem_certificate(bundle.clone());
-    }
-    let context = TlsContext::builder().with_trust_store(trust).build().map_err(|error| {
-        StorageError::new(
-            StorageErrorKind::Unreachable,
-            format!("s3://{}", options.bucket),
-            error.to_string(),
-        )
-    })?;
-    Ok(builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https())
-}
-
 fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|answer| answer.status().as_u16())
-}
-
-/// An error and what caused it, each said once.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut said: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if said.last().is_none_or(|last| !last.contains(&text)) {
-            said.push(text);
-        }
-        next = cause.source();
-    }
-    said.join(": ")
 }
 
 /// What a refusal of S3 means here.
@@ -291,7 +244,7 @@ where
     let message = match (code.is_empty(), said.is_empty()) {
         (false, false) => format!("{code}: {said}"),
         (false, true) => code.to_owned(),
-        _ => causes(error),
+        _ => aws::causes(error),
     };
     // So it ends when no provider has credentials, before anything is sent.
     if status(error).is_none() && format!("{}", DisplayErrorContext(error)).contains("CredentialsNotLoaded") {

@@ -5,7 +5,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 /// Says what is wrong with a CA bundle.
-pub(super) fn check(bundle: &[u8]) -> Result<(), String> {
+pub(crate) fn check(bundle: &[u8]) -> Result<(), String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(bundle) {
         let certificate = certificate.map_err(|error| format!("the CA bundle is not PEM: {error}"))?;
