@@ -113,7 +113,7 @@ pub(super) fn empty_bin(wish: &Wish<'_>) -> Result<Answer, ApiError> {
 /// Runs a change.
 pub(super) fn change<T>(
     wish: &Wish<'_>,
-    work: impl FnOnce(&mut Transaction<'_>) -> Result<T, Refusal>,
+    work: impl FnMut(&mut Transaction<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     wish.org.transact(wish.user, wish.late, work)
 }

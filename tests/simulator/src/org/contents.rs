@@ -39,7 +39,7 @@ pub(super) fn complete(world: &mut World, directory: &Path, owner: Option<Id>) -
             world.database.table_mut(object).put(row);
         }
     }
-    let actor = Actor { user: owner.unwrap_or(Id::LOWEST), sets_audit_fields: true };
+    let actor = Actor::platform(owner.unwrap_or(Id::LOWEST));
     Transaction::new(world, actor, SET_UP, Doubts::default())
         .publish_loaded()
         .map_err(|refusal| LoadError::file(&directory.join("data"), format!("ContentVersion: {refusal}")))

@@ -59,7 +59,8 @@ impl Org {
         check_blobs(&records, &schema, &directory.join("files"))?;
         fill::fill(&records, &schema, &mut tables, owner)?;
         generate(scale, &schema, &mut tables)?;
-        let (schema, database) = (Arc::new(schema), Database::new(tables));
+        let database = Database::new(tables).indexed(&schema);
+        let schema = Arc::new(schema);
         let mut world = World { schema, database, hidden: Arc::default() };
         contents::complete(&mut world, directory, owner)?;
         let World { schema, database, .. } = world;

@@ -166,6 +166,8 @@ pub struct Limits {
     pub logins_per_hour: u64,
     /// From when on a call is long.
     pub long_call_seconds: f64,
+    /// Milliseconds that a transaction waits for a row which another one has locked.
+    pub lock_wait_ms: u64,
 }
 
 impl Default for Limits {
@@ -184,6 +186,7 @@ impl Default for Limits {
             wrong_passwords: 10,
             logins_per_hour: 3_600,
             long_call_seconds: 20.0,
+            lock_wait_ms: crate::store::locks::WAIT_MS,
         }
     }
 }

@@ -121,12 +121,16 @@ pub struct Field {
     pub case_sensitive: bool,
     /// An external id, by which upsert finds records.
     pub external_id: bool,
+    /// May name a record in upsert and in references: a Name, an e-mail address, an external id.
+    pub id_lookup: bool,
     /// A custom field.
     pub custom: bool,
     /// The compound field that this one is a part of.
     pub compound: Option<String>,
     /// Name of the relationship that goes up through this reference.
     pub relationship: Option<String>,
+    /// A master-detail relationship: deletion goes along, and the detail has the master's access.
+    pub master: bool,
     /// Objects that a reference may point to.
     pub reference_to: Vec<String>,
     /// Active values of a picklist.
@@ -177,6 +181,7 @@ impl Field {
             enforced_unique: flag("unique"),
             case_sensitive: flag("caseSensitive"),
             external_id: flag("externalId"),
+            id_lookup: flag("idLookup"),
             restricted_picklist: flag("restrictedPicklist"),
             default: default(field),
             label: text("label").or_else(|| text("name"))?,
@@ -184,6 +189,8 @@ impl Field {
             custom: flag("custom"),
             compound: text("compoundFieldName"),
             relationship: text("relationshipName"),
+            // only master-detail fields have a place among them
+            master: field["relationshipOrder"].is_u64(),
             reference_to: list("referenceTo").iter().filter_map(Json::as_str).map(str::to_owned).collect(),
             picklist: list("picklistValues")
                 .iter()

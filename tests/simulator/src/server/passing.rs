@@ -71,7 +71,7 @@ impl OrgState {
             passed.bin_until = now;
             let old = passed.started..now - BIN_MS;
             let emptied = self.transact(0, 0, |transaction| {
-                let emptied = transaction.empty_bin(old);
+                let emptied = transaction.empty_bin(old.clone());
                 // a transaction without any change need not be seen
                 if emptied > 0 { Ok(emptied) } else { Err(()) }
             });

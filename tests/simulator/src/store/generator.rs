@@ -1,8 +1,9 @@
 //! Generated rows: every cell is a pure function of the seed, the row's number and the field, so that any
 //! number of rows costs no memory and the same directory always gives the same org.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::index::{hash, same};
 use super::recipe::{ALWAYS, Recipe, recipe_for};
 use super::words::{
     CITIES, COMPANY, COMPANY_END, COUNTRIES, FIRST_NAMES, LAST_NAMES, STATES, STREETS, WORDS,
@@ -15,6 +16,9 @@ use crate::value::{Cell, Decimal, Id};
 const CREATED_FROM: u64 = 1_420_070_400;
 /// … and last changed before 2026-01-01T00:00:00Z.
 const CHANGED_UNTIL: u64 = 1_767_225_600;
+
+/// Rows of an object at most for which it is worth the memory (8 bytes a row) to know which ones have a value.
+const MOST_INDEXED: u64 = 16_000_000;
 
 /// Where a generated reference may point.
 #[derive(Clone, Debug)]
@@ -38,6 +42,8 @@ pub(super) struct Column {
     pub(super) group_salt: u64,
     /// Characters that the text may have.
     pub(super) length: usize,
+    /// Lower half of the values' hashes, and row numbers, sorted: made when it is first asked which rows have a value.
+    index: OnceLock<Box<[(u32, u32)]>>,
 }
 
 /// Makes the rows of one object.
@@ -68,7 +74,14 @@ impl Generator {
                 let (recipe, fill) = recipe_for(object, field, &pool_of);
                 let group = field.compound.as_deref().unwrap_or(&field.name);
                 let (salt, group_salt) = (hash_name(&field.name), hash_name(group));
-                Arc::new(Column { recipe, fill, salt, group_salt, length: field.length })
+                Arc::new(Column {
+                    recipe,
+                    fill,
+                    salt,
+                    group_salt,
+                    length: field.length,
+                    index: OnceLock::new(),
+                })
             })
             .collect();
         Self { seed: mix(seed ^ hash_name(&object.name)), prefix, count, columns }
@@ -82,7 +95,8 @@ impl Generator {
             None => {
                 let boolean = object.fields[new].kind == FieldType::Boolean;
                 let (recipe, fill) = if boolean { (Recipe::Boolean(0), ALWAYS) } else { (Recipe::Null, 0) };
-                Arc::new(Column { recipe, fill, salt: 0, group_salt: 0, length: 0 })
+                let index = OnceLock::new();
+                Arc::new(Column { recipe, fill, salt: 0, group_salt: 0, length: 0, index })
             }
         };
         Self { columns: old_of.iter().enumerate().map(column).collect(), ..*self }
@@ -152,6 +166,58 @@ impl Generator {
                 Cell::Text(scratch)
             }
         }
+    }
+
+    /// Numbers of the rows that have a value, whose hash is given, in a field; `None` if only reading all of them can
+    /// tell.
+    pub(super) fn rows_with(
+        &self,
+        field: usize,
+        hash: u64,
+        case_sensitive: bool,
+        value: Cell<'_>,
+    ) -> Option<Vec<u64>> {
+        let column = &self.columns[field];
+        let mut scratch = String::new();
+        let mut has = |index: &u64| same(case_sensitive, self.cell(*index, field, &mut scratch), value);
+        match (&column.recipe, value) {
+            (Recipe::Joined, _) => return None,
+            (Recipe::Null, _) => return Some(Vec::new()),
+            (Recipe::Reference(Pool::Generated(prefix, _)), Cell::Id(id)) if id.prefix() != *prefix => {
+                return Some(Vec::new());
+            }
+            (Recipe::Reference(Pool::Ids(ids)), Cell::Id(id)) if !ids.contains(&id) => {
+                return Some(Vec::new());
+            }
+            (Recipe::Reference(Pool::Earlier), Cell::Id(id)) if id.prefix() != self.prefix => {
+                return Some(Vec::new());
+            }
+            (Recipe::Key, Cell::Text(text)) if !self.cuts_keys(column) => {
+                let number = text.get(..2).filter(|head| head.eq_ignore_ascii_case("K-"));
+                let number = number.and_then(|_| text[2..].parse::<u64>().ok()?.checked_sub(1));
+                return Some(number.filter(|n| *n < self.count).filter(|n| has(n)).into_iter().collect());
+            }
+            _ if column.fill == 0 => return Some(Vec::new()),
+            _ if self.count > MOST_INDEXED => return None,
+            _ => {}
+        }
+        let entries = column.index.get_or_init(|| self.indexed(field));
+        let start = entries.partition_point(|(known, _)| *known < hash as u32);
+        let candidates = entries[start..].iter().take_while(|(known, _)| *known == hash as u32);
+        Some(candidates.map(|(_, index)| u64::from(*index)).filter(|index| has(index)).collect())
+    }
+
+    /// Whether the highest numbers are cut off keys, which are then not told from the number alone.
+    fn cuts_keys(&self, column: &Column) -> bool {
+        column.length > 0 && "K-".len() + self.count.to_string().len() > column.length
+    }
+
+    fn indexed(&self, field: usize) -> Box<[(u32, u32)]> {
+        let mut scratch = String::new();
+        let entry = |index: u64| Some((hash(self.cell(index, field, &mut scratch))? as u32, index as u32));
+        let mut entries: Vec<(u32, u32)> = (0..self.count).filter_map(entry).collect();
+        entries.sort_unstable();
+        entries.into_boxed_slice()
     }
 
     fn created(&self, index: u64) -> u64 {

@@ -7,6 +7,8 @@ pub mod activity;
 mod chunks;
 pub mod generator;
 mod gone;
+mod index;
+pub mod locks;
 mod recipe;
 pub mod table;
 pub mod transaction;
@@ -19,6 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rpds::HashTrieMapSync;
 
 pub use generator::Generator;
 pub use gone::{Cleared, Gone};
@@ -34,13 +37,43 @@ use crate::value::{Cell, Id};
 pub struct Database {
     tables: Arc<Vec<Arc<Table>>>,
     /// Contents of base64 fields that were written while the org runs, by the key that the cell holds.
-    files: Arc<HashMap<Box<str>, Bytes>>,
+    files: HashTrieMapSync<Box<str>, Bytes>,
 }
 
 impl Database {
     /// A database of these tables, one per object of the schema in its order.
     pub fn new(tables: Vec<Table>) -> Self {
-        Self { tables: Arc::new(tables.into_iter().map(Arc::new).collect()), files: Arc::default() }
+        Self {
+            tables: Arc::new(tables.into_iter().map(Arc::new).collect()),
+            files: HashTrieMapSync::default(),
+        }
+    }
+
+    /// The same rows, of which it is known from now on which ones have a value in a key or a reference.
+    pub(crate) fn indexed(mut self, schema: &Schema) -> Self {
+        for (number, table) in Arc::make_mut(&mut self.tables).iter_mut().enumerate() {
+            Arc::make_mut(table).index(schema.object(number));
+        }
+        self
+    }
+
+    /// Rows that are not deleted and have a value in a field, in the order of their ids. Keys (unique, external id,
+    /// `idLookup`) and references but for who made and changed a record are looked up, others are searched for.
+    pub fn with_value(&self, schema: &Schema, object: usize, field: usize, value: Cell<'_>) -> Vec<Id> {
+        let table = self.table(object);
+        let case_sensitive = schema.object(object).fields[field].case_sensitive;
+        if let Some(found) = table.with_value(field, case_sensitive, value) {
+            return found;
+        }
+        let mut scratch = String::new();
+        let mut found = Vec::new();
+        for row in table.scan(Bounds::ALL, false) {
+            let cell = self.cell(schema, object, row, field, &mut scratch);
+            if index::same(case_sensitive, cell, value) {
+                found.push(table.id_of(row));
+            }
+        }
+        found
     }
 
     /// The table of an object.
@@ -61,7 +94,7 @@ impl Database {
     /// Keeps a content.
     pub fn keep_file(&mut self, key: &str, content: Bytes) {
         if !self.files.contains_key(key) {
-            Arc::make_mut(&mut self.files).insert(key.into(), content);
+            self.files.insert_mut(key.into(), content);
         }
     }
 
@@ -76,7 +109,7 @@ impl Database {
         let table = |(new, old): (usize, &Option<usize>)| match (old, fields.get(&new)) {
             (Some(old), Some(fields)) => Arc::new(self.tables[*old].renumbered(schema.object(new), fields)),
             (Some(old), None) => self.tables[*old].clone(),
-            (None, _) => Arc::default(),
+            (None, _) => Arc::new(Table::of(schema.object(new))),
         };
         let tables = objects.iter().enumerate().map(table).collect();
         Self { tables: Arc::new(tables), files: self.files.clone() }

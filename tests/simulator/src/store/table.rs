@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::chunks::{Chunks, Range};
 use super::generator::Generator;
 use super::gone::Gone;
-use crate::schema::Object;
+use super::index::{Index, hash, same};
+use crate::schema::{FieldType, Object};
 use crate::value::{Cell, Id, Value};
 
 /// Serial numbers of rows that users insert while the simulator runs begin here, above loaded rows (from 1)
@@ -128,9 +129,64 @@ pub struct Table {
     gone: Chunks<Arc<Gone>>,
     /// The last number that autonumber fields gave, by field.
     numbers: Vec<(u16, u64)>,
+    /// Stored rows by the values of keys and references, by field.
+    indexes: Vec<(u16, Index)>,
+    /// Deleted rows by the record whose deletion took them along.
+    along: Index,
 }
 
+/// References that only tell history: nobody looks for the records that a user made.
+const HISTORY: [&str; 2] = ["CreatedById", "LastModifiedById"];
+
 impl Table {
+    /// An empty table of an object's rows.
+    pub(super) fn of(object: &Object) -> Self {
+        let mut table = Self::default();
+        table.index(object);
+        table
+    }
+
+    /// From now on keeps track of which rows have a value in keys and references of the object.
+    pub(super) fn index(&mut self, object: &Object) {
+        let kept = object.fields.iter().enumerate().filter(|(_, field)| {
+            let reference = field.kind == FieldType::Reference && !HISTORY.contains(&field.name.as_str());
+            reference || field.unique || field.id_lookup && field.kind != FieldType::Id
+        });
+        self.indexes = kept.map(|(number, _)| (number as u16, Index::default())).collect();
+        self.reindex();
+    }
+
+    fn reindex(&mut self) {
+        let mut indexes = std::mem::take(&mut self.indexes);
+        for (field, index) in &mut indexes {
+            let entry = |row: &Row| Some((hash(row.get(usize::from(*field)))?, row.id));
+            *index = Index::of(self.stored_rows().filter_map(entry).collect());
+        }
+        self.indexes = indexes;
+    }
+
+    /// Rows that are not deleted and have a value in a field, in the order of their ids; `None` if only reading all
+    /// of them can tell.
+    pub(super) fn with_value(&self, field: usize, case_sensitive: bool, value: Cell<'_>) -> Option<Vec<Id>> {
+        let Some(hash) = hash(value) else { return Some(Vec::new()) };
+        let at = self.indexes.binary_search_by_key(&(field as u16), |(known, _)| *known).ok()?;
+        let mut found = self.indexes[at].1.rows(hash);
+        found.retain(|id| match self.rows.get(*id) {
+            Some(Slot::Row(row)) => !row.deleted && same(case_sensitive, row.get(field), value),
+            _ => false,
+        });
+        if let Some(generator) = &self.generator {
+            let generated = generator.rows_with(field, hash, case_sensitive, value)?;
+            let ids = generated.into_iter().map(|index| generator.id(index));
+            let before = found.len();
+            found.extend(ids.filter(|id| self.rows.get(*id).is_none()));
+            if found.len() > before {
+                found.sort_unstable();
+            }
+        }
+        Some(found)
+    }
+
     /// The generator of its generated rows.
     pub fn generator(&self) -> Option<&Generator> {
         self.generator.as_deref()
@@ -146,10 +202,34 @@ impl Table {
     pub fn put(&mut self, mut row: Row) {
         row.shrink();
         let (id, deleted) = (row.id, row.deleted);
+        self.note(&row);
         self.forget(id);
         self.rows.insert(id, Slot::Row(Arc::new(row)));
         *if deleted { &mut self.deleted } else { &mut self.live } += 1;
         self.replaced += u64::from(self.generated_place(id).1);
+    }
+
+    /// Puts a row's values into the indexes, where they are new.
+    fn note(&mut self, row: &Row) {
+        let known = match self.rows.get(row.id) {
+            Some(Slot::Row(known)) => Some(known),
+            _ => None,
+        };
+        let mut most = 0;
+        for (field, index) in &mut self.indexes {
+            let cell = row.get(usize::from(*field));
+            if known.is_some_and(|known| known.get(usize::from(*field)) == cell) {
+                continue;
+            }
+            if let Some(hash) = hash(cell) {
+                index.add(hash, row.id);
+                most = most.max(index.len());
+            }
+        }
+        // values that rows do not have any more pile up where rows change their values often
+        if most as u64 > 4 * (self.live + self.deleted) + 4_096 {
+            self.reindex();
+        }
     }
 
     /// Removes a row for good, as emptying the recycle bin does.
@@ -184,10 +264,24 @@ impl Table {
         self.gone.iter().map(|(id, gone)| (id, &**gone))
     }
 
+    /// Deleted rows that can be brought back and went along with the deletion of a record, which is not one of them.
+    pub(super) fn gone_along(&self, with: Id) -> Vec<Id> {
+        let mut along = hash(Cell::Id(with)).map_or_else(Vec::new, |hash| self.along.rows(hash));
+        along.retain(|id| {
+            *id != with && self.gone(*id).is_some_and(|gone| gone.with == with && gone.purged.is_none())
+        });
+        along
+    }
+
     /// Notes a deletion; `None` takes it back.
     pub fn set_gone(&mut self, id: Id, gone: Option<Gone>) {
         match gone {
-            Some(gone) => self.gone.insert(id, Arc::new(gone)),
+            Some(gone) => {
+                if let Some(hash) = hash(Cell::Id(gone.with)).filter(|_| gone.with != id) {
+                    self.along.add(hash, id);
+                }
+                self.gone.insert(id, Arc::new(gone))
+            }
             None => self.gone.remove(id),
         };
     }
@@ -221,6 +315,7 @@ impl Table {
         }
         table.generator =
             self.generator.as_ref().map(|generator| Arc::new(generator.renumbered(object, old_of)));
+        table.index(object);
         let numbers = self.numbers.iter();
         table.numbers =
             numbers.filter_map(|(old, last)| Some((number(usize::from(*old))? as u16, *last))).collect();
@@ -252,6 +347,11 @@ impl Table {
             Slot::Row(row) if !row.deleted => Some(row.id),
             _ => None,
         })
+    }
+
+    /// How many rows lie in the recycle bin, archived activities counted with them.
+    pub fn deleted_count(&self) -> u64 {
+        self.deleted
     }
 
     /// How many rows there are, with those in the recycle bin or without.

@@ -126,7 +126,7 @@ fn a_retyped_field_keeps_what_the_type_can_hold() {
     let id = Id::new(*b"001", 1);
     let shown = |world: &World| content(world)[&("Account".to_owned(), id, "A__c".to_owned())].clone();
     let cells = vec![(world.schema.object(account).find("A__c").unwrap(), Some(Value::Text("12.50".into())))];
-    let actor = Actor { user: Id::new(*b"005", 1), sets_audit_fields: false };
+    let actor = Actor::new(Id::new(*b"005", 1), |_| false);
     Transaction::new(&mut world, actor, AT, Doubts::default()).update(id, cells).unwrap();
     world.change_schema(&change(definition("double")), AT).unwrap();
     assert_eq!(shown(&world), "12.5");

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Refusal, Transaction};
 use crate::schema::{OnDelete, Relation};
-use crate::store::{Bounds, Cleared, Gone};
-use crate::value::{Cell, Id, Value};
+use crate::store::{Cleared, Gone};
+use crate::value::{Id, Value};
 
 /// What a deletion comes to.
 #[derive(Debug, Default)]
@@ -26,8 +26,7 @@ impl Transaction<'_> {
         self.delete_all(&[id]).pop().unwrap_or(Ok(()))
     }
 
-    /// Deletes records, each for itself: the answers are in the order of the ids. Tables of children are read
-    /// once for all of them.
+    /// Deletes records, each for itself: the answers are in the order of the ids.
     pub fn delete_all(&mut self, ids: &[Id]) -> Vec<Result<(), Refusal>> {
         let mut answers: HashMap<Id, Refusal> = HashMap::new();
         let mut wanted: Vec<Id> = Vec::new();
@@ -38,7 +37,8 @@ impl Transaction<'_> {
             }
         }
         loop {
-            let extent = self.extent(&wanted);
+            let mut extent = self.extent(&wanted);
+            self.lock_extent(&mut extent);
             if extent.refused.is_empty() {
                 self.bin(&extent);
                 break;
@@ -55,9 +55,51 @@ impl Transaction<'_> {
         ids.iter().map(answer).collect()
     }
 
-    fn deletable(&self, id: Id) -> Result<(), Refusal> {
-        let (object, _) = self.alive(id)?;
-        self.allow(object, "deletable", "delete")
+    /// Deletes records past the recycle bin, each for itself, as Bulk's `hardDelete` does; those that lie in it already
+    /// are removed from it.
+    pub fn hard_delete_all(&mut self, ids: &[Id]) -> Vec<Result<(), Refusal>> {
+        if !self.actor.hard_deletes {
+            let refusal =
+                Refusal::new("INSUFFICIENT_ACCESS_OR_READONLY", "hardDelete permission is required");
+            return ids.iter().map(|_| Err(refusal.clone())).collect();
+        }
+        let alive: Vec<Id> = ids.iter().copied().filter(|id| self.alive(*id).is_ok()).collect();
+        let mut answers: HashMap<Id, Result<(), Refusal>> = HashMap::new();
+        for (id, deleted) in alive.iter().zip(self.delete_all(&alive)) {
+            answers.entry(*id).or_insert(deleted);
+        }
+        let mut seen = HashSet::new();
+        let mut purge = |id: &Id| {
+            if !seen.insert(*id) {
+                return Err(Refusal::deleted());
+            }
+            if let Some(Err(refusal)) = answers.get(id) {
+                return Err(refusal.clone());
+            }
+            // a record that went along with one before it is gone for good by now, as it was to be
+            match self.object_of(*id).and_then(|object| self.world.database.table(object).gone(*id)) {
+                Some(gone) if gone.purged.is_some() && answers.contains_key(id) => Ok(()),
+                Some(gone) if gone.purged.is_none() => self.purge(*id),
+                _ => Err(Refusal::unknown()),
+            }
+        };
+        ids.iter().map(&mut purge).collect()
+    }
+
+    /// Deletes a record past the recycle bin.
+    pub fn hard_delete(&mut self, id: Id) -> Result<(), Refusal> {
+        self.hard_delete_all(&[id]).pop().unwrap_or(Ok(()))
+    }
+
+    /// Removes these records from the recycle bin, each for itself, with what went along (SOAP's `emptyRecycleBin`).
+    pub fn empty_recycle_bin(&mut self, ids: &[Id]) -> Vec<Result<(), Refusal>> {
+        ids.iter().map(|id| self.purge(*id)).collect()
+    }
+
+    fn deletable(&mut self, id: Id) -> Result<(), Refusal> {
+        let (object, row) = self.alive(id)?;
+        self.allow(object, "deletable", "delete")?;
+        self.lock(object, &row, None)
     }
 
     /// Follows the references to these records, and to what goes along with them.
@@ -113,6 +155,23 @@ impl Transaction<'_> {
         extent
     }
 
+    /// Locks what goes along and what loses a reference.
+    fn lock_extent(&mut self, extent: &mut Extent) {
+        if !self.locking.is_needed() {
+            return;
+        }
+        let along = extent.order.iter().filter_map(|id| Some((*id, *extent.with.get(id)?)));
+        let cleared =
+            extent.cleared.iter().filter_map(|(id, _, _, target)| Some((*id, *extent.with.get(target)?)));
+        let rows: Vec<(Id, Id)> = along.chain(cleared).collect();
+        for (id, root) in rows {
+            let Some((object, row)) = self.find(id) else { continue };
+            if let Err(refusal) = self.lock(object, &row, None) {
+                extent.refused.entry(root).or_insert(refusal);
+            }
+        }
+    }
+
     fn restricted(&self, root: Id, target: Id, child: Id, object: usize) -> Refusal {
         let of = |id: Id| self.object_of(id).map_or("record", |object| self.described(object).name.as_str());
         let mut message = format!(
@@ -131,24 +190,13 @@ impl Transaction<'_> {
         if relation.on_delete == OnDelete::Keep {
             return Vec::new();
         }
-        let table = self.world.database.table(relation.child);
-        let mut scratch = String::new();
-        let mut holders = Vec::new();
-        for row in table.scan(Bounds::ALL, false) {
-            let cell = self.world.database.cell(
-                &self.world.schema,
-                relation.child,
-                row,
-                relation.field,
-                &mut scratch,
-            );
-            if let Cell::Id(target) = cell
-                && targets.contains(&target)
-            {
-                holders.push((table.id_of(row), target));
-            }
-        }
-        holders
+        let mut targets: Vec<Id> = targets.iter().copied().collect();
+        targets.sort_unstable();
+        let of_target = |target: Id| {
+            let holders = self.records_with(relation.child, relation.field, target);
+            holders.into_iter().map(move |holder| (holder, target))
+        };
+        targets.into_iter().flat_map(of_target).collect()
     }
 
     /// Moves records into the bin.
@@ -186,7 +234,7 @@ impl Transaction<'_> {
         let object = self.object_of(id).ok_or_else(Refusal::unknown)?;
         let in_bin = |gone: &Gone| gone.purged.is_none();
         if !self.world.database.table(object).gone(id).is_some_and(in_bin) {
-            return Err(Refusal::new("ENTITY_IS_NOT_DELETED", "entity is not in the recycle bin"));
+            return Err(Refusal::new("DELETE_FAILED", "entity is not in the recycle bin"));
         }
         for member in self.members(id) {
             self.purge_one(member);
@@ -211,11 +259,7 @@ impl Transaction<'_> {
     pub(super) fn members(&self, id: Id) -> Vec<Id> {
         let mut members = vec![id];
         for object in 0..self.world.schema.objects().len() {
-            let gone = self.world.database.table(object).all_gone();
-            members.extend(
-                gone.filter(|(other, gone)| gone.with == id && *other != id && gone.purged.is_none())
-                    .map(|(other, _)| other),
-            );
+            members.extend(self.world.database.table(object).gone_along(id));
         }
         members
     }
@@ -227,6 +271,5 @@ impl Transaction<'_> {
         let gone = table.gone(id).cloned().map(|gone| Gone { purged: Some(at), cleared: Vec::new(), ..gone });
         table.set_gone(id, gone);
         table.purge(id);
-        self.forget_unique(object, id);
     }
 }

@@ -2,8 +2,7 @@
 
 use super::{Cells, Refusal, Transaction};
 use crate::schema::OnDelete;
-use crate::store::Bounds;
-use crate::value::{Cell, Id, Value};
+use crate::value::{Id, Value};
 
 /// Objects that can be merged (SOAP API guide, `merge()`).
 const MERGEABLE: [&str; 4] = ["Account", "Case", "Contact", "Lead"];
@@ -33,7 +32,6 @@ impl Transaction<'_> {
         let merged = self.merge_checked(object, winner, losers, cells);
         if merged.is_err() {
             *self.world = before;
-            self.unique.clear();
         }
         merged
     }
@@ -62,22 +60,10 @@ impl Transaction<'_> {
             if relation.on_delete == OnDelete::Keep {
                 continue;
             }
-            let table = self.world.database.table(relation.child);
-            let mut scratch = String::new();
-            let mut children = Vec::new();
-            for row in table.scan(Bounds::ALL, false) {
-                let cell = self.world.database.cell(
-                    &self.world.schema,
-                    relation.child,
-                    row,
-                    relation.field,
-                    &mut scratch,
-                );
-                if matches!(cell, Cell::Id(target) if losers.contains(&target)) {
-                    children.push(self.owned(relation.child, table.id_of(row), row));
-                }
-            }
-            for mut row in children {
+            let of_loser = |loser: &Id| self.records_with(relation.child, relation.field, *loser);
+            let children: Vec<Id> = losers.iter().flat_map(of_loser).collect();
+            for child in children {
+                let Some((_, mut row)) = self.find(child) else { continue };
                 // a record cannot be its own parent
                 let target = (row.id != winner).then_some(Value::Id(winner));
                 row.set(relation.field, target);

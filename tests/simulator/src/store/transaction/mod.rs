@@ -5,10 +5,12 @@
 //! refuses and leaves the world as it was; whoever wants several calls to stand or fall together gives up the
 //! world on the first refusal (`OrgState::change` does so).
 
+mod actor;
 mod check;
 mod delete;
 mod files;
 mod input;
+mod lock;
 mod merge;
 mod refusal;
 mod row;
@@ -16,32 +18,23 @@ mod row;
 mod tests;
 mod undelete;
 mod unique;
+mod upsert;
 
-use std::collections::HashMap;
-
+pub use actor::{Actor, Assignment, Options};
 pub use files::file_key;
 pub(crate) use files::{CONTENTS, md5_hex};
 pub use input::read_text;
 pub use refusal::Refusal;
+pub use upsert::UpsertRefusal;
 
 use serde::Deserialize;
 
-use super::{Bounds, Row, World};
+use super::{Row, World};
 use crate::schema::Object;
-use crate::value::{Cell, Id, Value};
-use unique::Known;
+use crate::value::{Id, Value};
 
 /// Cells to write: field numbers and values; `None` empties the field.
 pub type Cells = Vec<(usize, Option<Value>)>;
-
-/// Who makes the changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Actor {
-    /// The user.
-    pub user: Id,
-    /// May set who made and changed a record, and when, as it is inserted (`CreateAuditFields`).
-    pub sets_audit_fields: bool,
-}
 
 /// What the writer of this could not find out for certain of Salesforce; tests run with either form.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -67,14 +60,43 @@ pub struct Transaction<'a> {
     /// Milliseconds since 1970, a whole second: Salesforce keeps no fractions of audit times.
     at: i64,
     doubts: Doubts,
-    /// Values of unique fields, gathered when the first of them is needed.
-    unique: HashMap<(usize, usize), Known>,
+    options: Options,
+    /// What others have locked, and what this transaction locks.
+    locking: lock::Locking,
 }
 
 impl<'a> Transaction<'a> {
     /// A transaction that changes this world, at a time in milliseconds since 1970.
     pub fn new(world: &'a mut World, actor: Actor, at: i64, doubts: Doubts) -> Self {
-        Self { world, actor, at: at.div_euclid(1_000) * 1_000, doubts, unique: HashMap::new() }
+        Self {
+            world,
+            actor,
+            at: at.div_euclid(1_000) * 1_000,
+            doubts,
+            options: Options::default(),
+            locking: lock::Locking::default(),
+        }
+    }
+
+    /// The same, made as a call wants it.
+    pub fn with(mut self, options: &Options) -> Self {
+        self.options = options.clone();
+        self
+    }
+
+    /// How the call wants the changes made.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Who makes them.
+    pub fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    /// When, in milliseconds since 1970.
+    pub fn at(&self) -> i64 {
+        self.at
     }
 
     /// The world as it is by now.
@@ -100,6 +122,7 @@ impl<'a> Transaction<'a> {
         let set: Vec<usize> = row.cells().map(|(field, _)| field).collect();
         self.check_row(object, &row, &set, true)?;
         self.check_content(object, &row)?;
+        self.lock(object, &row, None)?;
         self.number(object, &mut row);
         let id = self.world.database.table_mut(object).next_id(prefix);
         self.write(object, row);
@@ -112,29 +135,19 @@ impl<'a> Transaction<'a> {
         let (object, mut row) = self.alive(id)?;
         self.allow(object, "updateable", "edit")?;
         self.check_writable(object, &cells, false)?;
+        let before = self.locking.is_needed().then(|| row.clone());
         let set: Vec<usize> = cells.iter().map(|(field, _)| *field).collect();
         for (field, value) in cells {
             row.set(field, value);
         }
         self.measure(object, &mut row);
         self.check_row(object, &row, &set, false)?;
+        if let Some(before) = before {
+            self.lock(object, &row, Some(&before))?;
+        }
         self.stamp(object, &mut row, true);
         self.write(object, row);
         Ok(())
-    }
-
-    /// Records that are not deleted and hold this id in a field.
-    pub fn records_with(&self, object: usize, field: usize, id: Id) -> Vec<Id> {
-        let table = self.world.database.table(object);
-        let mut scratch = String::new();
-        let mut found = Vec::new();
-        for row in table.scan(Bounds::ALL, false) {
-            let cell = self.world.database.cell(&self.world.schema, object, row, field, &mut scratch);
-            if cell == Cell::Id(id) {
-                found.push(table.id_of(row));
-            }
-        }
-        found
     }
 
     fn described(&self, object: usize) -> &Object {

@@ -45,11 +45,8 @@ impl Transaction<'_> {
             && described.find("IsArchived").is_some_and(|field| row.get(field) == Cell::Bool(true))
     }
 
-    /// Puts a row, and keeps what is known of unique fields up to date.
+    /// Puts a row.
     pub(super) fn write(&mut self, object: usize, row: Row) {
-        let id = row.id;
-        self.forget_unique(object, id);
-        self.learn_unique(object, &row);
         self.world.database.table_mut(object).put(row);
     }
 

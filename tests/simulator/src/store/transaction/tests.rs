@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::org::tests::org_with;
 use crate::schema::OnDelete;
+use crate::store::Bounds;
+use crate::value::Cell;
 use crate::value::calendar::rest_datetime;
 
 const SCHEMA: &str = r"
@@ -45,7 +47,7 @@ fn world(scale: &[(&str, u64)]) -> World {
 }
 
 fn actor() -> Actor {
-    Actor { user: Id::new(*b"005", 1), sets_audit_fields: false }
+    Actor::new(Id::new(*b"005", 1), |_| false)
 }
 
 fn change(world: &mut World, at: i64) -> Transaction<'_> {
@@ -289,7 +291,7 @@ fn purged_records_are_gone_but_their_deletion_is_remembered() {
     let mut world = world(&[("Account", 2)]);
     let Family { account, cascaded, .. } = family(&mut world);
     let generated = Id::new(*b"001", crate::store::Generator::FIRST_SERIAL);
-    assert_eq!(change(&mut world, AT).purge(account).unwrap_err().code, "ENTITY_IS_NOT_DELETED");
+    assert_eq!(change(&mut world, AT).purge(account).unwrap_err().code, "DELETE_FAILED");
     assert!(change(&mut world, AT).delete_all(&[account, generated]).iter().all(Result::is_ok));
     change(&mut world, AT + 1_000).purge(account).unwrap();
     let accounts = object(&world, "Account");

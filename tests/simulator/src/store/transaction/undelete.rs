@@ -22,6 +22,7 @@ impl Transaction<'_> {
             let Some((object, mut row)) = self.find(*member) else { continue };
             row.deleted = self.is_archived(object, &row);
             self.drop_lost(object, &mut row, &back)?;
+            self.lock(object, &row, None)?;
             let fields: Vec<usize> = row.cells().map(|(field, _)| field).collect();
             for field in fields {
                 self.check_unique(object, &row, field)?;
