@@ -263,6 +263,21 @@ impl Error {
         matches!(self.reaction(), Reaction::EndRun(_))
     }
 
+    /// Whether the org may have done what it was asked for although we did not hear so: no answer, an answer that
+    /// cannot be read, or a node's own page. An answer with an error code of the API's says that nothing was done.
+    pub(crate) fn may_have_worked(&self) -> bool {
+        match self {
+            Self::Unreachable { symptom, .. } => !symptom.token_call,
+            Self::BodyUnreadable { .. } | Self::TooLarge { .. } => true,
+            Self::Refused { symptom, .. } => {
+                let status = symptom.status.unwrap_or_default();
+                let unsure = symptom.code.is_empty() || symptom.code == "UNKNOWN_EXCEPTION";
+                !symptom.token_call && unsure && (status >= 500 || status == 408)
+            }
+            _ => false,
+        }
+    }
+
     /// The reason that a condition or a run's outcome carries if this error ends it.
     pub fn reason(&self) -> Reason {
         match self.reaction() {

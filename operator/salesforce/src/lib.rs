@@ -63,6 +63,7 @@ mod describe;
 mod error;
 mod limits;
 mod many;
+pub mod metadata;
 mod options;
 mod permissions;
 mod rest;
@@ -70,6 +71,7 @@ mod soql;
 mod transport;
 mod versions;
 mod wide;
+mod xml;
 
 pub use auth::{RefreshTokenSink, Sink};
 pub use blob::{BLOB_KINDS, BlobKind, BlobReader, BlobSource, BlobSummary};

@@ -43,19 +43,49 @@ pub(super) fn symptom(
         (first.error_code, first.message)
     } else if let Ok(other) = serde_json::from_slice::<OtherError>(body) {
         (other.error, other.error_description)
+    } else if let Some(fault) = soap_fault(body) {
+        // A fault's status is always 500, which in REST means that it may pass: the code says what it is.
+        let status = if fault.0 == "UNKNOWN_EXCEPTION" { status } else { status.min(400) };
+        return told(status, fault.0, &fault.1, headers, token_call, now);
     } else {
         // Nodes that restart answer with an HTML page, which helps nobody.
         let kind =
             headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
         (String::new(), format!("a body without an error code ({kind}, {} bytes)", body.len()))
     };
+    told(status, code, &message, headers, token_call, now)
+}
+
+fn told(
+    status: u16,
+    code: String,
+    message: &str,
+    headers: &HeaderMap,
+    token_call: bool,
+    now: Timestamp,
+) -> Symptom {
     Symptom {
         status: Some(status),
         code,
-        message: cut_to(&message, MESSAGE_LIMIT).to_owned(),
+        message: cut_to(message, MESSAGE_LIMIT).to_owned(),
         retry_after: retry_after(headers, now),
         token_call,
     }
+}
+
+/// Code and text of a SOAP fault: `sf:INVALID_TYPE` and `INVALID_TYPE: …`.
+fn soap_fault(body: &[u8]) -> Option<(String, String)> {
+    let text = std::str::from_utf8(body).ok()?;
+    if !text.trim_start().starts_with('<') {
+        return None;
+    }
+    let root = crate::xml::parse(text).ok()?;
+    let fault = root.child("Body")?.child("Fault")?;
+    let code = fault.text("faultcode")?;
+    let code = code.rsplit_once(':').map_or(code, |(_, code)| code);
+    let message = fault.text("faultstring").unwrap_or_default();
+    let message = message.strip_prefix(code).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message);
+    Some((code.to_owned(), message.to_owned()))
 }
 
 /// `Retry-After` as seconds or as a date.
@@ -94,6 +124,11 @@ mod tests {
                 r#"{"exceptionCode":"InvalidSessionId","exceptionMessage":"Unable"}"#,
                 "InvalidSessionId",
                 "Unable",
+            ),
+            (
+                r#"<?xml version="1.0"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body><soapenv:Fault><faultcode>sf:INVALID_TYPE</faultcode><faultstring>INVALID_TYPE: This type &amp; that</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>"#,
+                "INVALID_TYPE",
+                "This type & that",
             ),
             ("<html>busy</html>", "", "a body without an error code (nothing, 17 bytes)"),
             ("[]", "", "a body without an error code (nothing, 2 bytes)"),

@@ -25,6 +25,8 @@ pub enum Resource {
     Composite,
     /// Files: the content of binary fields.
     Blob,
+    /// The Metadata API: lists, retrieves, deploys.
+    Metadata,
 }
 
 /// Upper bounds of the latency histogram, milliseconds, inclusive; a last bucket holds what took longer.
@@ -33,7 +35,7 @@ pub const LATENCY_BOUNDS_MS: [u64; 12] =
 
 impl Resource {
     /// All of them, for tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Token,
         Self::Versions,
         Self::Limits,
@@ -43,6 +45,7 @@ impl Resource {
         Self::BulkResults,
         Self::Composite,
         Self::Blob,
+        Self::Metadata,
     ];
 
     /// The label in metrics and reports.
@@ -57,6 +60,7 @@ impl Resource {
             Self::BulkResults => "bulkResults",
             Self::Composite => "composite",
             Self::Blob => "blob",
+            Self::Metadata => "metadata",
         }
     }
 }

@@ -70,8 +70,11 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Flaw> {
 /// Whether a body is a web page, by its head or by its first character.
 pub(crate) fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    said.trim_start().to_ascii_lowercase().starts_with("text/html")
-        || body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
+    let said = said.trim_start().to_ascii_lowercase();
+    if said.starts_with("text/xml") || said.starts_with("application/xml") {
+        return false; // what SOAP and Bulk 1.0 answer
+    }
+    said.starts_with("text/html") || body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
 }
 
 /// The byte of a line and column (bytes, from 1) as serde counts them.
@@ -109,5 +112,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", "Text/HTML; charset=utf-8".parse().unwrap());
         assert!(is_html(&headers, b"busy"));
+        headers.insert("content-type", "text/xml; charset=utf-8".parse().unwrap());
+        assert!(!is_html(&headers, b"<?xml version=\"1.0\"?><a/>"));
     }
 }

@@ -21,6 +21,7 @@ use super::body::{Body, WHOLE_LIMIT, WholeError, describe};
 use super::counters::{CallCounts, Counters, Resource};
 use super::flaw::{Flaw, Whole, json};
 use super::retry::{Next, Tries, backoff};
+use super::soap::Envelope;
 use super::tls::http_client;
 use super::window::{Slot, Window};
 use crate::auth::{self, Rotation, Token, TokenAnswer, TokenKeeper, user_of};
@@ -29,9 +30,9 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::options::{Auth, ConnectOptions};
 
-/// What is sent. Every call may be sent again: the only POSTs are those that sign in, those that pack several GETs,
-/// and those that make query jobs, and a job that was made and never heard of is harmless (its results go away by
-/// themselves).
+/// What is sent. Every call may be sent again unless it says `once`: the other POSTs are those that sign in, those
+/// that pack several GETs, those that ask by SOAP, and those that make query jobs or retrieves, and a job that was made
+/// and never heard of is harmless (its results go away by themselves).
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     /// Method.
@@ -42,6 +43,10 @@ pub(crate) struct Call {
     pub(crate) resource: Resource,
     /// JSON to send.
     pub(crate) body: Option<Bytes>,
+    /// A SOAP envelope to send instead, whose session the transport puts in.
+    pub(crate) envelope: Option<Envelope>,
+    /// Must not be sent again unless the org said that it did nothing: a lost answer is the caller's to find.
+    pub(crate) once: bool,
     /// The form of answer.
     pub(crate) accept: &'static str,
     /// Goes before others that wait for a place.
@@ -60,6 +65,8 @@ impl Call {
             path: path.into(),
             resource,
             body: None,
+            envelope: None,
+            once: false,
             accept: "application/json",
             urgent: false,
             headers: Vec::new(),
@@ -76,6 +83,21 @@ impl Call {
             detail: format!("what is to be sent cannot be written: {error}"),
         })?));
         Ok(call)
+    }
+
+    /// A SOAP call; see [`Envelope`].
+    pub(crate) fn soap(resource: Resource, path: impl Into<String>, envelope: Envelope) -> Self {
+        let mut call = Self::get(resource, path);
+        call.method = Method::POST;
+        call.accept = "text/xml";
+        call.envelope = Some(envelope);
+        call
+    }
+
+    /// Not to be sent again after a lost answer.
+    pub(crate) fn once(mut self) -> Self {
+        self.once = true;
+        self
     }
 
     /// Says what the call is about.
@@ -247,6 +269,9 @@ impl Transport {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            if call.once && error.may_have_worked() {
+                return Err(error);
+            }
             match tries.after(error.reaction(), rand::random()) {
                 Next::GiveUp => return Err(error),
                 Next::Renew => token = self.token(Some(token.generation)).await?,
@@ -281,8 +306,12 @@ impl Transport {
         let mut request = self
             .http
             .request(call.method.clone(), join(&token.instance_url, &call.path)?)
-            .header(AUTHORIZATION, bearer(&token)?)
             .header(ACCEPT, call.accept);
+        request = match &call.envelope {
+            // the session stands in the envelope's header
+            Some(envelope) => envelope.send(request, &token.access_token),
+            None => request.header(AUTHORIZATION, bearer(&token)?),
+        };
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }

@@ -6,6 +6,7 @@ mod counters;
 mod flaw;
 mod http;
 mod retry;
+mod soap;
 mod tls;
 mod window;
 
@@ -14,3 +15,4 @@ pub use counters::{CallCounts, CallStats, LATENCY_BOUNDS_MS, Resource};
 pub(crate) use body::Body;
 pub(crate) use flaw::{Flaw, is_html, json};
 pub(crate) use http::{Call, Reply, Transport, path_of};
+pub(crate) use soap::{Envelope, Piece};
