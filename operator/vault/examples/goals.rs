@@ -325,6 +325,7 @@ impl World {
             completeness: Completeness::default(),
             api_calls: 0,
             objects: vec![entry],
+            trees: Vec::new(),
         };
         let committed = self.line.commit(&mut lease, &attempt, draft).await?;
         lease.release().await?;

@@ -111,6 +111,7 @@ async fn run(
         completeness: Completeness::default(),
         api_calls: 0,
         objects: vec![ObjectEntry::new(state, ObjectLedger::default())],
+        trees: Vec::new(),
     };
     line.commit(&mut lease, &attempt, draft).await?;
     lease.release().await?;

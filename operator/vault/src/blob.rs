@@ -19,7 +19,6 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use crate::canonical;
 use crate::digest;
 use crate::error::{Result, VaultError};
 use crate::keys::envelope::{Secret, random};
@@ -37,7 +36,7 @@ const TAG: usize = 16;
 const HELD: usize = 8 << 20;
 
 /// A blob that stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobRef {
     /// The file.
     pub file: FileRef,
@@ -270,37 +269,5 @@ impl Vault {
     /// All of a blob that is known to be small.
     pub async fn blob(&self, blob: &BlobRef) -> Result<Bytes> {
         self.blob_range(blob, 0..blob.size).await
-    }
-}
-
-/// One file of a tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TreeEntry {
-    /// Its path in the tree, with `/`.
-    pub path: String,
-    /// Its content.
-    pub blob: BlobRef,
-}
-
-impl Line {
-    /// Stores a tree of files (an org's metadata): a blob that holds the canonical JSON of its entries, sorted by path.
-    /// A tree that did not change is the same blob.
-    pub async fn put_tree(&self, mut entries: Vec<TreeEntry>) -> Result<BlobRef> {
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
-        if let Some(twice) = entries.windows(2).find(|pair| pair[0].path == pair[1].path) {
-            return Err(VaultError::InvalidName(twice[0].path.clone()));
-        }
-        let mut blob = self.blob()?;
-        blob.write(&canonical::to_vec(&entries)?)?;
-        blob.finish().await
-    }
-}
-
-impl Vault {
-    /// The entries of a tree.
-    pub async fn tree(&self, tree: &BlobRef) -> Result<Vec<TreeEntry>> {
-        let bytes = self.blob(tree).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| VaultError::corrupted(&tree.file.path, format!("it is no tree: {error}")))
     }
 }

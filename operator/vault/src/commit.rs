@@ -1,6 +1,6 @@
 //! The commit: one conditional put that makes a snapshot be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -14,6 +14,7 @@ use crate::layout::FORMAT_VERSION;
 use crate::lease::Lease;
 use crate::line::Line;
 use crate::manifest::{FileRef, Manifest, ObjectEntry, ParentRef, Totals};
+use crate::tree::TreeRef;
 use crate::vault::now;
 
 /// Tries at a number; each loss means that another was committed meanwhile.
@@ -42,6 +43,8 @@ pub struct Draft {
     pub api_calls: u64,
     /// The objects.
     pub objects: Vec<ObjectEntry>,
+    /// Trees of files.
+    pub trees: Vec<TreeRef>,
 }
 
 /// A snapshot that stands.
@@ -74,6 +77,11 @@ impl Line {
                 files.insert(file.path.clone(), file.clone());
             }
         }
+        for tree in &draft.trees {
+            for file in [&tree.tree.file, &tree.list] {
+                files.insert(file.path.clone(), file.clone());
+            }
+        }
         let mut manifest = Manifest {
             format_version: FORMAT_VERSION,
             kind: "snapshot".to_owned(),
@@ -92,11 +100,17 @@ impl Line {
             api_calls: draft.api_calls,
             size_bytes: draft.objects.iter().map(|object| object.new_bytes).sum(),
             objects: draft.objects,
+            trees: draft.trees,
             files: files.into_values().collect(),
             written_by: concat!("orgkeep ", env!("CARGO_PKG_VERSION")).to_owned(),
             ..Manifest::default()
         };
         manifest.objects.sort_by(|a, b| a.name.cmp(&b.name));
+        manifest.trees.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(twice) = manifest.trees.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(VaultError::InvalidName(twice[0].name.clone()));
+        }
+        let rows = manifest.size_bytes;
         if let Some(committed) = attempt.run().committed().await? {
             return Ok(committed);
         }
@@ -108,6 +122,7 @@ impl Line {
             let next = self.numbers().await?.last().map_or(1, |last| last + 1);
             let parent = self.latest().await?;
             manifest.seq = next;
+            manifest.size_bytes = rows + self.new_in_trees(&manifest, parent.as_ref()).await?;
             manifest.totals = Totals {
                 snapshots: parent.as_ref().map_or(0, |parent| parent.totals.snapshots) + 1,
                 bytes: parent.as_ref().map_or(0, |parent| parent.totals.bytes) + manifest.size_bytes,
@@ -136,6 +151,26 @@ impl Line {
         })
     }
 
+    /// Bytes of trees, lists and what these name that the parent does not rest on.
+    async fn new_in_trees(&self, manifest: &Manifest, parent: Option<&Manifest>) -> Result<u64> {
+        let vault = self.vault();
+        let mut known = BTreeSet::new();
+        let mut new = BTreeMap::new();
+        let of_parent = parent.map(|parent| parent.trees.as_slice()).unwrap_or_default();
+        for tree in manifest.trees.iter().filter(|tree| !of_parent.iter().any(|old| old.list == tree.list)) {
+            new.extend(vault.tree_files(&tree.list).await?.into_iter().map(|file| (file.path, file.size)));
+            new.extend([&tree.tree.file, &tree.list].map(|file| (file.path.clone(), file.size)));
+        }
+        if new.is_empty() {
+            return Ok(0);
+        }
+        for tree in of_parent {
+            known.extend(vault.tree_files(&tree.list).await?.into_iter().map(|file| file.path));
+            known.extend([tree.tree.file.path.clone(), tree.list.path.clone()]);
+        }
+        Ok(new.into_iter().filter(|(path, _)| !known.contains(path)).map(|(_, size)| size).sum())
+    }
+
     /// Where files are locked, those that an earlier run put stay locked as long as this snapshot needs them.
     async fn extend_locks(&self, manifest: &Manifest) -> Result<()> {
         let storage = self.vault().storage();
@@ -143,8 +178,9 @@ impl Line {
             return Ok(());
         }
         let own = format!("/{}.", manifest.run_id);
-        let shared = manifest.files.iter().filter(|file| !file.path.contains(&own));
-        let waiting: Vec<_> = shared.map(|file| storage.extend_lock(&file.path)).collect();
+        let files = self.vault().files_of(manifest).await?;
+        let shared = files.keys().filter(|path| !path.contains(&own));
+        let waiting: Vec<_> = shared.map(|path| storage.extend_lock(path)).collect();
         let extended: Vec<bool> = stream::iter(waiting).buffer_unordered(IN_FLIGHT).try_collect().await?;
         let extended = extended.into_iter().filter(|extended| *extended).count();
         tracing::debug!(line = self.id(), extended, "locks of shared files");
@@ -153,7 +189,7 @@ impl Line {
 
     /// Whoever lost a number may have been thought dead: a collection may have swept what it names.
     async fn check_files(&self, manifest: &Manifest) -> Result<()> {
-        for file in &manifest.files {
+        for file in self.vault().files_of(manifest).await?.values() {
             let size = self.vault().storage().head(&file.path).await?;
             if size != file.size {
                 return Err(VaultError::corrupted(

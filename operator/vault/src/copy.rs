@@ -61,8 +61,8 @@ pub async fn copy(from: &Vault, to: &Arc<dyn Storage>, told: impl Fn(&Copied)) -
             let path = layout::snapshot(&id, seq);
             let bytes = from.storage().get(&path).await?;
             let manifest = Manifest::read(&bytes, from.id(), &id, seq, from.signing_key())?;
-            let wanted: Vec<&FileRef> =
-                manifest.files.iter().filter(|file| !known.contains(&file.path)).collect();
+            let all = from.files_of(&manifest).await?;
+            let wanted: Vec<&FileRef> = all.values().filter(|file| !known.contains(&file.path)).collect();
             let mut files = stream::iter(wanted)
                 .map(|file| async move { Ok::<_, VaultError>((one(from, to, file).await?, file.size)) })
                 .buffer_unordered(IN_FLIGHT);
@@ -85,7 +85,7 @@ pub async fn copy(from: &Vault, to: &Arc<dyn Storage>, told: impl Fn(&Copied)) -
                 Err(error) => return Err(error.into()),
             }
             told(&copied);
-            known = manifest.files.into_iter().map(|file| file.path).collect();
+            known = all.into_keys().collect();
         }
         // Only now that it is known to be the same history: who it belongs to may have changed.
         mutable(from.storage(), to, &document).await?;

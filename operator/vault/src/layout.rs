@@ -62,6 +62,11 @@ pub(crate) fn blob(line: &str, name: &str) -> String {
     format!("{LINES}/{line}/blobs/{}/{name}", name.get(..2).unwrap_or_default())
 }
 
+/// A list of blobs, by the hex of its digest.
+pub(crate) fn blob_list(line: &str, sha256: &str) -> String {
+    format!("{LINES}/{line}/blobs/lists/{sha256}.json")
+}
+
 pub(crate) fn run(line: &str, run: &str) -> String {
     format!("{LINES}/{line}/runs/{run}")
 }

@@ -64,7 +64,7 @@
 //! vault.compare(&before, &vault, &after)? -> Comparison         // blocks when read; between vaults, too
 //!
 //! let mut blob = line.blob()?; blob.write(bytes)?; let blob: BlobRef = blob.finish().await?;
-//! vault.blob_range(&blob, 0..10).await?; line.put_tree(entries).await?; vault.tree(&tree).await?
+//! vault.blob_range(&blob, 0..10).await?; line.put_tree("metadata", entries).await?; vault.tree(&tree.tree).await?
 //! error.reason() -> Reason
 //! ```
 
@@ -92,11 +92,12 @@ mod rekey;
 mod rows;
 mod state;
 pub mod storage;
+mod tree;
 mod vault;
 pub mod verify;
 
 pub use attempt::{Attempt, PartUpload};
-pub use blob::{BlobRef, BlobWriter, TreeEntry};
+pub use blob::{BlobRef, BlobWriter};
 pub use change::{Below, ChangeCounts, ChangeKind, Changes, Comparison, Difference, Rule};
 pub use commit::{Committed, Draft};
 pub use error::{Result, VaultError};
@@ -111,4 +112,5 @@ pub use storage::{
     AzureCredentials, AzureOptions, GcsOptions, Location, LockMode, ObjectLock, S3Credentials, S3Options,
     Storage,
 };
+pub use tree::{TreeEntry, TreeRef};
 pub use vault::Vault;

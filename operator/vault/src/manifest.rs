@@ -15,6 +15,7 @@ use crate::keys::{Keyring, verify_signature};
 use crate::layout;
 use crate::line::Owner;
 use crate::state::{StateRef, check_version};
+use crate::tree::TreeRef;
 
 /// Stands before the canonical bytes that are signed.
 const DOMAIN: &[u8] = b"orgkeep-manifest-v1\n";
@@ -173,7 +174,11 @@ pub struct Manifest {
     pub totals: Totals,
     /// The objects, by name.
     pub objects: Vec<ObjectEntry>,
-    /// Every file that it rests on, by path: states, and the parts that they name.
+    /// Trees of files, by name; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trees: Vec<TreeRef>,
+    /// Every file that it rests on, by path: states, the parts that they name, trees and their lists. What those lists
+    /// name is not repeated here.
     pub files: Vec<FileRef>,
     /// Program that wrote it.
     pub written_by: String,
@@ -189,6 +194,11 @@ impl Manifest {
     /// The snapshot's id in its line.
     pub fn snapshot_id(&self) -> String {
         self.seq.to_string()
+    }
+
+    /// A tree, by its name.
+    pub fn tree(&self, name: &str) -> Option<&TreeRef> {
+        self.trees.iter().find(|tree| tree.name == name)
     }
 
     /// An object, by its API name in any case.

@@ -4,12 +4,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
+#[path = "support/world.rs"]
+mod world;
 
 use std::sync::Arc;
 
 use orgkeep_core::reason::Reason;
-use orgkeep_vault::{Access, BlobRef, Line, TreeEntry, Vault};
+use orgkeep_vault::copy::copy;
+use orgkeep_vault::verify::{self, repair::repair};
+use orgkeep_vault::{Access, BlobRef, Line, Manifest, TreeEntry, Vault};
 use support::*;
+use world::*;
 
 const MIB: usize = 1 << 20;
 
@@ -116,15 +121,66 @@ async fn a_tree_that_did_not_change_is_the_same_blob() {
     for name in ["objects/Account.object", "classes/A.cls", "classes/B.cls"] {
         entries.push(TreeEntry { path: name.into(), blob: put(&line, name.as_bytes()).await });
     }
-    let tree = line.put_tree(entries.clone()).await.unwrap();
+    let tree = line.put_tree("metadata", entries.clone()).await.unwrap();
     entries.reverse();
-    assert_eq!(line.put_tree(entries.clone()).await.unwrap(), tree);
-    let read = vault.tree(&tree).await.unwrap();
+    assert_eq!(line.put_tree("metadata", entries.clone()).await.unwrap(), tree);
+    let read = vault.tree(&tree.tree).await.unwrap();
     assert_eq!(
         read.iter().map(|e| e.path.as_str()).collect::<Vec<_>>(),
         ["classes/A.cls", "classes/B.cls", "objects/Account.object"]
     );
     assert_eq!(vault.blob(&read[0].blob).await.unwrap(), "classes/A.cls");
     entries.push(entries[0].clone());
-    assert!(line.put_tree(entries).await.is_err());
+    assert!(line.put_tree("metadata", entries).await.is_err());
+    assert_eq!((tree.files, tree.bytes), (3, 22 + 13 + 13));
+}
+
+#[tokio::test]
+async fn snapshots_rest_on_their_trees() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut world = World::new(here.path()).await;
+    world.trees = true;
+    let first = world.full(&start(20), 20).await;
+    let second = world.delta(&[vec![(3, Some(record("changed", 1)))]], None).await;
+    let third = world.delta(&[vec![(4, Some(record("changed", 2)))]], None).await;
+    // A file in three was another in the second run; in the third nothing of the tree is new.
+    assert_ne!(first.tree("metadata"), second.tree("metadata"));
+    assert_eq!(second.tree("metadata"), third.tree("metadata"));
+    let files = world.vault.files_of(&third).await.unwrap();
+    let blobs: Vec<&str> = files.keys().map(String::as_str).filter(|path| path.contains("/blobs/")).collect();
+    // Two contents under three paths, the tree, its list.
+    assert_eq!(blobs.len(), 4, "{blobs:?}");
+    let size = |manifest: &Manifest, of: &[&str]| -> u64 {
+        manifest
+            .files
+            .iter()
+            .filter(|file| of.iter().any(|word| file.path.contains(word)))
+            .map(|f| f.size)
+            .sum()
+    };
+    assert_eq!(third.size_bytes, size(&third, &["run-3.1"]), "only rows and their state are new");
+
+    // A copy has them, and nobody needs a key for it.
+    let auditor = Vault::open_read_only(Arc::clone(world.vault.storage()), &Access::default()).await.unwrap();
+    let to = volume(there.path()).await;
+    copy(&auditor, &to, |_| {}).await.unwrap();
+    let copied = Vault::open_read_only(to, &access()).await.unwrap();
+    let full = verify::Options { full: true, rows: true, ..Default::default() };
+    let report = verify::verify(&copied, &full).await.unwrap();
+    assert!(report.is_good(), "{report:?}");
+    let entries = copied.tree(&third.tree("metadata").unwrap().tree).await.unwrap();
+    assert_eq!(copied.blob(&entries[2].blob).await.unwrap(), "<CustomObject>1</CustomObject>");
+
+    // A list that is gone follows from its tree; a blob that is gone is lost, and its snapshots are named.
+    let list = here.path().join(&third.tree("metadata").unwrap().list.path);
+    let before = std::fs::read(&list).unwrap();
+    std::fs::remove_file(&list).unwrap();
+    let done = repair(&world.vault, &full).await.unwrap();
+    assert!(done.lost.is_empty() && done.rebuilt.len() == 1, "{done:?}");
+    assert_eq!(std::fs::read(&list).unwrap(), before);
+    std::fs::remove_file(here.path().join(&entries[2].blob.file.path)).unwrap();
+    let report = verify::verify(&auditor, &verify::Options::default()).await.unwrap();
+    let told: Vec<_> =
+        report.problems.iter().map(|problem| (&problem.file, problem.snapshots.len())).collect();
+    assert_eq!(told, [(&entries[2].blob.file.path, 2)], "{report:?}");
 }

@@ -56,10 +56,11 @@ fn is_history(path: &str) -> bool {
     !path.contains("/runs/") && !path.ends_with("lease.json") && !path.ends_with("epoch.json")
 }
 
-/// Manifest, state or part: what may stand in the place of another.
-fn kind(file: &Path) -> (bool, bool) {
+/// Manifest, state, part, blob or list: what may stand in the place of another.
+fn kind(file: &Path) -> (bool, bool, bool, bool) {
     let name = file.to_str().unwrap();
-    (name.contains("/snapshots/"), name.ends_with("state.json"))
+    let (blobs, lists) = (name.contains("/blobs/"), name.contains("/blobs/lists/"));
+    (name.contains("/snapshots/"), name.ends_with("state.json"), blobs, lists)
 }
 
 #[derive(Default)]
@@ -74,6 +75,7 @@ async fn every_corruption_is_found_and_named() {
         if std::env::var_os("ORGKEEP_FAULTS").is_some_and(|value| value == "all") { 1000 } else { 120 };
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(dir.path()).await;
+    world.trees = true;
     let mut manifests = vec![world.full(&start(120), 50).await];
     for day in 0..5 {
         let page = (0..9).map(|n| (n * 13 + day, (n != day).then(|| record("changed", day)))).collect();
@@ -84,7 +86,8 @@ async fn every_corruption_is_found_and_named() {
     let mut touched: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for manifest in &manifests {
         let name = format!("{}/{}", manifest.line_id, manifest.seq);
-        for path in manifest.files.iter().map(|file| &file.path).chain([&manifest.path()]) {
+        let files = world.vault.files_of(manifest).await.unwrap();
+        for path in files.keys().chain([&manifest.path()]) {
             touched.entry(path.clone()).or_default().insert(name.clone());
         }
     }

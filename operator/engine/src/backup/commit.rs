@@ -56,6 +56,7 @@ pub(super) async fn commit(
         completeness: sums.completeness.clone(),
         api_calls,
         objects,
+        trees: Vec::new(),
     };
     lease.renew().await?;
     let committed = line.commit(lease, &ready.attempt, draft).await?;

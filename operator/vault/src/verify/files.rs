@@ -25,10 +25,12 @@ impl Checks<'_> {
             self.files.keys().filter_map(|path| Some(path.split('/').nth(1)?.to_owned())).collect();
         lines.dedup();
         for line in lines {
-            let mut listing = self.vault.storage().list(&format!("{}/objects/", layout::line(&line)));
-            while let Some(entry) = listing.try_next().await? {
-                if self.files.contains_key(&entry.path) {
-                    there.insert(entry.path, entry.size);
+            for folder in ["objects", "blobs"] {
+                let mut listing = self.vault.storage().list(&format!("{}/{folder}/", layout::line(&line)));
+                while let Some(entry) = listing.try_next().await? {
+                    if self.files.contains_key(&entry.path) {
+                        there.insert(entry.path, entry.size);
+                    }
                 }
             }
         }

@@ -143,6 +143,57 @@ impl Checks<'_> {
                 }
             }
         }
+        self.trees(path, name, manifest, &listed).await
+    }
+
+    async fn trees(
+        &mut self,
+        path: &str,
+        name: &str,
+        manifest: &Manifest,
+        listed: &BTreeSet<&FileRef>,
+    ) -> Result<()> {
+        for tree in &manifest.trees {
+            for file in [&tree.tree.file, &tree.list] {
+                if !listed.contains(file) {
+                    self.problem(
+                        &file.path,
+                        [name.to_owned()],
+                        "a tree rests on it, the manifest does not name it",
+                    );
+                }
+            }
+            let files = match self.vault.tree_files(&tree.list).await {
+                Ok(files) => files,
+                Err(error) if is_finding(&error) => {
+                    self.problem(&tree.list.path, [name.to_owned()], words(&error));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for file in &files {
+                self.name(file, name, path);
+            }
+            if !self.vault.can_open() {
+                continue;
+            }
+            match self.vault.tree(&tree.tree).await {
+                Ok(entries) => {
+                    let rests: BTreeSet<&FileRef> = entries.iter().map(|entry| &entry.blob.file).collect();
+                    let bytes: u64 = entries.iter().map(|entry| entry.blob.size).sum();
+                    if !rests.into_iter().eq(&files)
+                        || (entries.len() as u64, bytes) != (tree.files, tree.bytes)
+                    {
+                        let why = "the tree says otherwise of files or bytes than its list or the manifest";
+                        self.problem(&tree.tree.file.path, [name.to_owned()], why);
+                    }
+                }
+                Err(error) if is_finding(&error) => {
+                    self.problem(&tree.tree.file.path, [name.to_owned()], words(&error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Repair: builds anew what follows from something else in the vault, and says of the rest what is lost with it.
 //!
-//! Rebuilt are states (from the journal of their run and a schema of the same digest, and only if the bytes come to the
+//! Rebuilt are lists of files (from the tree that they are of), states (from the journal of their run and a schema of the same digest, and only if the bytes come to the
 //! digest that the signed manifest names), the documents of lines (from their newest manifest), leases and sweep
 //! counts. Parts and manifests exist once: their snapshots are told.
 
@@ -65,6 +65,10 @@ pub async fn repair(vault: &Vault, options: &Options) -> Result<Repair> {
         done.lost.clear();
         let rebuilt = done.rebuilt.len();
         for problem in verify(vault, options).await?.problems {
+            // the same file, told for another snapshot
+            if done.rebuilt.iter().skip(rebuilt).any(|known| known.file == problem.file) {
+                continue;
+            }
             match rebuild(vault, &problem).await? {
                 Some(from) => done.rebuilt.push(Rebuilt { file: problem.file, from }),
                 None => {
@@ -103,6 +107,7 @@ async fn rebuild(vault: &Vault, problem: &Problem) -> Result<Option<String>> {
             }
             Ok(over.then(|| "nothing: the run is over, and its journal not needed".to_owned()))
         }
+        ["lines", line, "blobs", "lists", _] => rebuild_list(vault, line, path).await,
         ["lines", line, "objects", object, attempt, "state.json"] => {
             rebuild_state(vault, line, object, attempt, path).await
         }
@@ -123,6 +128,19 @@ async fn rebuild_line(vault: &Vault, line: &str) -> Result<Option<String>> {
     let Some(newest) = newest else { return Ok(None) };
     vault.put_line_again(line, &newest).await?;
     Ok(Some(format!("manifest {}", newest.seq)))
+}
+
+/// A list of files, from the tree that it is of.
+async fn rebuild_list(vault: &Vault, line: &str, path: &str) -> Result<Option<String>> {
+    let line = vault.line(line).await?;
+    for seq in line.numbers().await?.into_iter().rev() {
+        let Ok(manifest) = line.read_number(seq).await else { continue };
+        let Some(tree) = manifest.trees.iter().find(|tree| tree.list.path == path) else { continue };
+        if vault.tree(&tree.tree).await.is_ok() && line.put_list_again(tree).await? {
+            return Ok(Some(format!("the tree {:?} of snapshot {seq}", tree.name)));
+        }
+    }
+    Ok(None)
 }
 
 async fn rebuild_state(
@@ -238,6 +256,10 @@ fn schema_within(value: &Value, wanted: &str) -> Option<ObjectSchema> {
 async fn objects(vault: &Vault, problem: &Problem) -> Result<Vec<String>> {
     if let Some(object) = problem.file.split('/').skip_while(|step| *step != "objects").nth(1) {
         return Ok(vec![object.to_owned()]);
+    }
+    // a blob is of no object; trees are not told, since a lost one cannot be read
+    if problem.file.contains("/blobs/") {
+        return Ok(Vec::new());
     }
     let mut objects = BTreeSet::new();
     for snapshot in &problem.snapshots {

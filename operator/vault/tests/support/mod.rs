@@ -105,6 +105,7 @@ pub async fn try_commit(
         completeness: Completeness { expected: rows, captured: rows, proven: true },
         api_calls: 3,
         objects: vec![ObjectEntry::new(state, ledger(rows))],
+        trees: Vec::new(),
     };
     line.commit(lease, attempt, draft).await
 }

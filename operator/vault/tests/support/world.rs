@@ -12,7 +12,8 @@ use orgkeep_vault::codec::{PartWriter, Settings};
 use orgkeep_vault::read::Keys;
 use orgkeep_vault::storage::Storage;
 use orgkeep_vault::{
-    Attempt, ChangeKind, Committed, Draft, Line, Manifest, ObjectEntry, Part, Result, State, Vault, verify,
+    Attempt, ChangeKind, Committed, Draft, Line, Manifest, ObjectEntry, Part, Result, State, TreeEntry,
+    TreeRef, Vault, verify,
 };
 
 use crate::support::*;
@@ -76,6 +77,8 @@ pub struct World {
     pub line: Line,
     pub schema: ObjectSchema,
     pub runs: u32,
+    /// Whether its snapshots hold a tree of files, too.
+    pub trees: bool,
 }
 
 impl World {
@@ -91,7 +94,22 @@ impl World {
             Some(line) => line,
             None => vault.create_line(&owner(), &org()).await?,
         };
-        Ok(Self { vault, line, schema: fields(), runs: 0 })
+        Ok(Self { vault, line, schema: fields(), runs: 0, trees: false })
+    }
+
+    /// A tree of three files, of which one is another in every second run.
+    async fn tree(&self) -> Result<TreeRef> {
+        let mut entries = Vec::new();
+        for (path, content) in [
+            ("classes/A.cls", "class A {}".to_owned()),
+            ("classes/B.cls", "class A {}".to_owned()),
+            ("objects/Account.object", format!("<CustomObject>{}</CustomObject>", self.runs / 2)),
+        ] {
+            let mut blob = self.line.blob()?;
+            blob.write(content.as_bytes())?;
+            entries.push(TreeEntry { path: path.to_owned(), blob: blob.finish().await? });
+        }
+        self.line.put_tree("metadata", entries).await
     }
 
     /// Carries a run out, unless it was, and commits.
@@ -108,6 +126,7 @@ impl World {
         let mut lease = self.line.lease(&name, TTL).await?;
         let attempt = run.begin_attempt().await?;
         let entry = work(&attempt).await?;
+        let trees = if self.trees { vec![self.tree().await?] } else { Vec::new() };
         let draft = Draft {
             snapshot_name: name,
             phase: orgkeep_core::run::Phase::Succeeded,
@@ -117,6 +136,7 @@ impl World {
             completeness: orgkeep_core::run::Completeness::default(),
             api_calls: 0,
             objects: vec![entry],
+            trees,
         };
         let committed = self.line.commit(&mut lease, &attempt, draft).await?;
         lease.release().await?;
