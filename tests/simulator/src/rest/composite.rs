@@ -70,7 +70,7 @@ impl Done {
 /// What is below `composite`.
 pub(super) fn resources(call: &Call<'_>) -> Answer {
     let base = format!("/services/data/v{}/composite", call.version);
-    let names = ["batch", "graph", "sobjects"];
+    let names = ["batch", "graph", "sobjects", "tree"];
     let entries = names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}"))));
     Answer::ok(&Json::Object(entries.collect()))
 }
@@ -81,7 +81,8 @@ pub(super) fn answer(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
     let wanted: Wanted = serde_json::from_slice(&call.request.body)
         .map_err(|error| ApiError::bad("JSON_PARSER_ERROR", error.to_string()))?;
     let done = match check(&wanted.composite_request, MOST, MOST_QUERIES) {
-        Ok(()) => process(state, call, &wanted.composite_request, wanted.all_or_none),
+        Ok(()) if wanted.all_or_none => process_as_one(state, call, &wanted.composite_request),
+        Ok(()) => process(state, call, &wanted.composite_request, false),
         Err(error) => vec![failed(&error, None)],
     };
     let mut out = Vec::new();
@@ -102,7 +103,7 @@ pub(super) fn graphs(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
     let mut out = b"{\"graphs\":[".to_vec();
     for (number, graph) in wanted.graphs.iter().enumerate() {
         let done = match check(&graph.composite_request, MOST_NODES, MOST_NODES) {
-            Ok(()) => process(state, call, &graph.composite_request, true),
+            Ok(()) => process_as_one(state, call, &graph.composite_request),
             Err(error) => vec![failed(&error, None)],
         };
         out.extend_from_slice(if number > 0 { b"," } else { b"" });
@@ -114,6 +115,22 @@ pub(super) fn graphs(state: &State, call: &Call<'_>) -> Result<Answer, ApiError>
     }
     out.extend_from_slice(b"]}");
     Ok(Answer::bytes(StatusCode::OK, JSON, out))
+}
+
+/// Runs parts that stand or fall together: nobody sees what they did before all of them are done.
+fn process_as_one(state: &State, call: &Call<'_>, parts: &[Part]) -> Vec<Done> {
+    let reads = parts.iter().all(|part| part.method.eq_ignore_ascii_case("GET"));
+    let tooling =
+        parts.iter().any(|part| matches!(part.sub(&part.url, None).parts().as_slice(), ["tooling", ..]));
+    // changes of metadata are changes of their own
+    if reads || tooling || call.open.is_some() {
+        return process(state, call, parts, true);
+    }
+    let done = call.org.together(|open| {
+        let done = process(state, &call.within(open), parts, true);
+        if done.iter().all(Done::went_well) { Ok(done) } else { Err(done) }
+    });
+    done.unwrap_or_else(|undone| undone)
 }
 
 /// Runs the parts one after the other.

@@ -43,7 +43,7 @@ fn unless_known(call: &Call<'_>, changed: i64, describe: impl FnOnce() -> Json) 
 }
 
 /// `Fri, 14 Aug 2020 20:53:02 GMT`
-fn written(millis: i64) -> String {
+pub(super) fn written(millis: i64) -> String {
     let days = i32::try_from(millis.div_euclid(DAY_MS)).unwrap_or_default();
     let seconds = millis.rem_euclid(DAY_MS) / 1_000;
     let (year, month, day) = civil_from_days(days);
@@ -54,7 +54,7 @@ fn written(millis: i64) -> String {
 }
 
 /// Reads such a date; days of one digit are taken, too.
-fn parse(text: &str) -> Option<i64> {
+pub(super) fn parse(text: &str) -> Option<i64> {
     let (_, rest) = text.split_once(',')?;
     let parts: Vec<&str> = rest.split_whitespace().collect();
     let [day, month, year, clock, _] = parts.as_slice() else { return None };

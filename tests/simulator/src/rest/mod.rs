@@ -5,17 +5,23 @@ mod blob;
 mod collections;
 mod columns;
 mod composite;
+mod conditions;
 mod cursors;
 mod derived;
 mod describe;
+mod headers;
+mod many;
 mod needs;
 mod query;
+mod records;
 mod replication;
 mod search;
 mod sobjects;
 mod sub;
 mod tooling;
+mod tree;
 mod versions;
+mod write;
 
 use http::Method;
 use serde_json::{Map, Value as Json, json};
@@ -30,8 +36,9 @@ use crate::bulk;
 use crate::limits;
 use crate::org::User;
 use crate::schema::View;
-use crate::server::{OrgState, State};
+use crate::server::{Open, OrgState, State};
 use crate::store::World;
+use crate::store::transaction::{Options, Transaction};
 use crate::web::{Answer, ApiError, Request};
 
 /// One call below `/services/data/vNN.0/`.
@@ -45,12 +52,41 @@ pub(crate) struct Call<'a> {
     /// `62.0`
     pub(crate) version: &'a str,
     pub(crate) request: &'a Request,
+    /// The change that this call is a part of, where several stand or fall together.
+    pub(crate) open: Option<&'a Open>,
 }
 
 impl Call<'_> {
+    /// The same call as a part of a change that is under way.
+    fn within<'a>(&'a self, open: &'a Open) -> Call<'a> {
+        let (world, view) = (self.world.clone(), self.view.clone());
+        let Call { org, caller, user, version, request, .. } = *self;
+        Call { org, world, caller, user, view, version, request, open: Some(open) }
+    }
+
+    /// Changes records as the user of this call does: all of it, or, if `work` fails, nothing.
+    pub(crate) fn transact<T, E>(
+        &self,
+        options: &Options,
+        work: impl FnMut(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self.open {
+            None => self.org.transact_with(self.caller.user, options, work),
+            Some(open) => self.org.transact_in(open, self.caller.user, options, work),
+        }
+    }
+
     /// The user's id.
     pub(crate) fn user_id(&self) -> &str {
         self.user.id.as_deref().unwrap_or_default()
+    }
+
+    /// The method, or the one that `_HttpMethod=` puts in its place: for clients that can send GET and POST alone.
+    fn method(&self) -> Method {
+        let other = self.request.parameter("_HttpMethod").filter(|_| self.request.method == Method::POST);
+        other
+            .and_then(|other| Method::from_bytes(other.to_ascii_uppercase().as_bytes()).ok())
+            .unwrap_or_else(|| self.request.method.clone())
     }
 
     fn only(&self, method: &Method) -> Result<(), ApiError> {
@@ -71,7 +107,8 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
         ["sobjects", _, "describe"] => "Describe",
         ["sobjects", _, "updated"] => "Updated",
         ["sobjects", _, "deleted"] => "Deleted",
-        ["sobjects", _, _, _] => "Blob",
+        ["sobjects", _, _, _] if method == Method::GET => "Blob",
+        ["sobjects", ..] if method != Method::GET => "RecordWrite",
         ["sobjects", ..] => "Record",
         ["query"] => "Query",
         ["queryAll"] => "QueryAll",
@@ -79,6 +116,7 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
         ["composite" | "tooling", "graph" | "composite"] | ["composite"] => "Composite",
         ["composite", "batch"] => "CompositeBatch",
         ["composite", "sobjects", ..] => "Collections",
+        ["composite", "tree", ..] => "Tree",
         ["tooling", "query", ..] => "ToolingQuery",
         ["tooling", ..] => "Tooling",
         ["recent"] => "Recent",
@@ -95,11 +133,17 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
 pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<Answer, ApiError> {
     match parts {
         ["jobs", "query", rest @ ..] => return bulk::answer(state, call, rest),
-        ["composite"] if call.request.method == Method::GET => return Ok(composite::resources(call)),
+        ["composite"] if call.method() == Method::GET => return Ok(composite::resources(call)),
         ["composite"] | ["tooling", "composite"] => return composite::answer(state, call),
         ["composite", "graph"] => return composite::graphs(state, call),
         ["composite", "batch"] => return batch::answer(state, call),
+        ["composite", "tree", object] => return tree::answer(call, object),
+        ["composite", "sobjects"] => return many::write(call),
         ["composite", "sobjects", object] => return collections::read(call, object),
+        ["composite", "sobjects", object, field] => return many::upsert(call, object, field),
+        ["sobjects", object, rest @ ..] if call.method() != Method::GET => {
+            return records::answer(call, object, rest);
+        }
         [] | ["limits" | "query" | "queryAll" | "sobjects" | "tooling" | "recent" | "search", ..] => {
             call.only(&Method::GET)?;
         }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value as Json, json};
 
 use super::query::{self, JSON, single};
-use super::{Call, blob, describe, replication};
+use super::{Call, blob, conditions, describe, replication};
 use crate::schema::{FieldType, Object};
 use crate::soql::Plan;
 use crate::value::{Cell, Decimal, Id};
@@ -61,7 +61,7 @@ pub(super) fn parse_id(text: &str) -> Result<Id, ApiError> {
 }
 
 /// The recorded words.
-fn no_external_id(text: &str) -> ApiError {
+pub(super) fn no_external_id(text: &str) -> ApiError {
     let message = format!("Provided external ID field does not exist or is not accessible: {text}");
     ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
 }
@@ -104,7 +104,7 @@ fn record(call: &Call<'_>, number: usize, id: Id) -> Result<Answer, ApiError> {
     let plan = Arc::new(plan(call, &query)?);
     let cursor = plan.open(call.world.database.clone(), false);
     let row = single(&cursor, call.version).ok_or_else(ApiError::not_found)?;
-    Ok(Answer::bytes(StatusCode::OK, JSON, row))
+    Ok(conditions::read(call, number, id, Answer::bytes(StatusCode::OK, JSON, row)))
 }
 
 /// A plan of a query that is put together here. Objects that queries want filtered by certain fields are read by
@@ -144,12 +144,15 @@ fn by_field(call: &Call<'_>, number: usize, field: &str, rest: &[&str]) -> Resul
         [] => Err(ApiError::not_found()),
         [id] if rest.is_empty() => record(call, number, *id).map(Some),
         [id] => below(call, number, *id, rest).map(Some),
-        several => {
-            let base = format!("/services/data/v{}/sobjects/{}", call.version, object.name);
-            let urls: Vec<Json> = several.iter().map(|id| json!(format!("{base}/{id}"))).collect();
-            Ok(Some(Answer::json(StatusCode::MULTIPLE_CHOICES, &Json::Array(urls))))
-        }
+        several => Ok(Some(self::several(call, number, several))),
     }
+}
+
+/// Several records have the value: 300 with their URLs, as recorded.
+pub(super) fn several(call: &Call<'_>, number: usize, ids: &[Id]) -> Answer {
+    let base = format!("/services/data/v{}/sobjects/{}", call.version, call.world.schema.object(number).name);
+    let urls: Vec<Json> = ids.iter().map(|id| json!(format!("{base}/{id}"))).collect();
+    Answer::json(StatusCode::MULTIPLE_CHOICES, &Json::Array(urls))
 }
 
 /// Whether records can be named by a field.

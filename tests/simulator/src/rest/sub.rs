@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value as Json};
 
 use super::{Call, answer, known_version, seen_by};
-use crate::server::State;
+use crate::server::{Open, State};
 use crate::web::{Answer, ApiError, Request};
 
 /// A call within a call.
@@ -53,10 +53,10 @@ impl Sub<'_> {
             base: call.request.base.clone(),
             fault: None,
         };
-        let world = call.org.now();
+        let world = call.open.map_or_else(|| call.org.now(), Open::world);
         let view = seen_by(version, call.org.org.view(&world, call.caller.user, call.user));
         let (org, caller, user) = (call.org, call.caller, call.user);
-        let call = Call { org, world, caller, user, view, version, request: &request };
+        let call = Call { org, world, caller, user, view, version, request: &request, open: call.open };
         answer(state, &call, &parts)
     }
 

@@ -6,6 +6,7 @@ mod passing;
 mod route;
 mod state;
 mod tls;
+mod together;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 pub use options::{StartOptions, Tls};
 pub use state::OrgInfo;
 pub(crate) use state::{OrgState, State};
+pub(crate) use together::Open;
 
 use crate::faults::{FaultCount, FaultPlan};
 use crate::log::RequestLog;

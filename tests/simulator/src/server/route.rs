@@ -269,6 +269,6 @@ fn answer_data(
     let in_flight = org.limits.enter(caller)?;
     let world = org.now();
     let view = rest::seen_by(version, org.org.view(&world, caller.user, &user));
-    let call = Call { org, world, caller, user: &user, view, version, request };
+    let call = Call { org, world, caller, user: &user, view, version, request, open: None };
     Ok((rest::answer(state, &call, parts).unwrap_or_else(|error| error.answer()), in_flight))
 }

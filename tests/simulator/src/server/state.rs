@@ -51,9 +51,9 @@ pub(crate) struct OrgState {
     pub(super) passing: Passing,
     /// Rows that transactions which go on for a while have locked.
     pub(crate) locks: Locks,
-    world: RwLock<World>,
+    pub(super) world: RwLock<World>,
     /// Held by the one transaction that runs: the time of the last one, in milliseconds since 1970.
-    changing: Mutex<i64>,
+    pub(super) changing: Mutex<i64>,
 }
 
 impl OrgState {
@@ -152,7 +152,7 @@ impl OrgState {
 }
 
 /// Waits without keeping a thread from those who serve other calls.
-fn off_the_runtime<T>(wait: impl FnOnce() -> T) -> T {
+pub(super) fn off_the_runtime<T>(wait: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     match Handle::try_current() {
         Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {

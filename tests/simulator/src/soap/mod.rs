@@ -105,7 +105,7 @@ fn with_session(
     let in_flight = org.limits.enter(caller)?;
     let world = org.now();
     let view = rest::seen_by(version, org.org.view(&world, caller.user, &user));
-    let rest = rest::Call { org, world, caller, user: &user, view, version, request };
+    let rest = rest::Call { org, world, caller, user: &user, view, version, request, open: None };
     let call = Call { state, api, envelope, rest, place };
     let told = match api {
         Api::Partner | Api::Enterprise => data::answer(&call),

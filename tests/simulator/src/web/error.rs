@@ -1,10 +1,11 @@
 //! Errors as Salesforce words them: a status, and a JSON array of one object.
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::Answer;
 use crate::soql::SoqlError;
+use crate::store::transaction::Refusal;
 
 /// Why a call is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,12 +14,14 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
+    /// The fields that it is about; refusals of records name them, or tell that there are none.
+    pub(crate) fields: Option<Vec<String>>,
 }
 
 impl ApiError {
     /// An error with this status.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), fields: None }
     }
 
     /// 400.
@@ -47,9 +50,25 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid")
     }
 
+    /// A record that is refused: 400 with the fields that it is about.
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        // recorded: a column that there is not says nothing of fields, a parent that is not found does
+        let fields = (!refusal.message.starts_with("No such column")).then_some(refusal.fields);
+        Self { fields, ..Self::bad(refusal.code, refusal.message) }
+    }
+
+    /// The error as an entry of the answer's array.
+    pub(crate) fn entry(&self) -> Json {
+        let mut entry = json!({"message": self.message, "errorCode": self.code});
+        if let Some(fields) = &self.fields {
+            entry["fields"] = json!(fields);
+        }
+        entry
+    }
+
     /// The answer.
     pub(crate) fn answer(&self) -> Answer {
-        Answer::json(self.status, &json!([{"message": self.message, "errorCode": self.code}]))
+        Answer::json(self.status, &json!([self.entry()]))
     }
 }
 
