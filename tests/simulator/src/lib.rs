@@ -33,6 +33,7 @@ mod control;
 pub mod faults;
 mod limits;
 pub mod log;
+pub mod metadata;
 pub mod org;
 mod rest;
 pub mod schema;

@@ -109,7 +109,7 @@ pub(super) fn activity(wish: &Wish<'_>) -> Result<Answer, ApiError> {
 
 /// What `orgs/<id>` tells of an org; never a secret.
 pub(super) fn overview(wish: &Wish<'_>) -> Json {
-    let World { schema, database, hidden } = wish.org.now();
+    let World { schema, database, hidden, .. } = wish.org.now();
     let settings = &wish.org.org.settings;
     let objects: serde_json::Map<String, Json> = schema
         .objects()

@@ -23,6 +23,7 @@ pub use settings::{ApiVersions, ConnectedApp, Flow, Limits, OrgType, Settings, U
 pub use site::Site;
 pub(crate) use users::{Change, Users};
 
+use crate::metadata;
 use crate::schema::{FieldType, Schema, View};
 use crate::store::generator::Pool;
 use crate::store::{Database, Generator, Table, World};
@@ -40,6 +41,8 @@ pub struct Org {
     pub schema: Arc<Schema>,
     /// Rows as loaded.
     pub database: Database,
+    /// Components of metadata.
+    pub metadata: metadata::Store,
     /// Where it was loaded from.
     pub directory: PathBuf,
 }
@@ -61,10 +64,11 @@ impl Org {
         generate(scale, &schema, &mut tables)?;
         let database = Database::new(tables).indexed(&schema);
         let schema = Arc::new(schema);
-        let mut world = World { schema, database, hidden: Arc::default() };
+        let metadata = metadata::Store::default();
+        let mut world = World { schema, database, hidden: Arc::default(), metadata };
         contents::complete(&mut world, directory, owner)?;
-        let World { schema, database, .. } = world;
-        Ok(Self { settings, schema, database, directory: directory.to_owned() })
+        let World { schema, database, metadata, .. } = world;
+        Ok(Self { settings, schema, database, metadata, directory: directory.to_owned() })
     }
 
     /// The id of 18 characters.
@@ -86,7 +90,12 @@ impl Org {
     /// What stays as it is while the org runs, and what changes.
     pub fn into_parts(self) -> (Site, World) {
         let hidden = self.settings.users.iter().map(site::hidden_of).collect();
-        let world = World { schema: self.schema, database: self.database, hidden: Arc::new(hidden) };
+        let world = World {
+            schema: self.schema,
+            database: self.database,
+            hidden: Arc::new(hidden),
+            metadata: self.metadata,
+        };
         (Site { settings: self.settings, directory: self.directory }, world)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Bounds, Database};
+use crate::metadata;
 use crate::schema::{Schema, SchemaChange};
 use crate::value::calendar::{civil_from_days, rest_datetime};
 use crate::value::{Cell, Value};
@@ -19,6 +20,8 @@ pub struct World {
     pub database: Database,
     /// What is hidden from each user, in the order of `org.yaml`'s users.
     pub hidden: Arc<Vec<Hidden>>,
+    /// Components of metadata.
+    pub metadata: metadata::Store,
 }
 
 /// What is hidden from one user, by name: names stay when the schema changes, numbers do not.
