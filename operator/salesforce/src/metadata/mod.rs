@@ -18,14 +18,34 @@
 //! result.failures                                                  // file, line, column, problem
 //! ```
 
+mod bisect;
 mod call;
+mod components;
+mod deploy;
 mod describe;
 mod error;
+mod list;
+mod many;
+mod merge;
 mod package;
+mod plan;
+mod result;
+mod retrieve;
+mod splitter;
+mod standard;
 mod zip;
 
+pub use bisect::BadMember;
 pub use call::Metadata;
+pub use components::{Component, components, deploy_chunks, differences};
+pub use deploy::{DeployJob, DeployOptions, TestLevel};
 pub use describe::{Described, MetadataType};
 pub use error::{MetadataError, MetadataResult};
+pub use list::{FileProperties, ListAsk, ListOptions, Listed};
+pub use many::{RetrieveMany, RetrieveReport, RetrievedPackage};
+pub use merge::{MergeError, merge_shaped};
 pub use package::{BuiltPackage, DeployPackage, Members, PackageError, package_xml, read_package_xml};
+pub use plan::{Member, PlanLimits, Planned, plan};
+pub use result::{ComponentResult, DeployResult, Progress, TestFailure};
+pub use retrieve::{Message, Polling, RetrieveOptions, Retrieved};
 pub use zip::{PackageZip, ZipError, ZipFile, ZipLimits};

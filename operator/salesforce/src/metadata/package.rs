@@ -11,11 +11,11 @@ use super::zip::check_name;
 use crate::xml::{escape, parse};
 
 /// Files of a deploy or retrieve, package.xml included (Metadata API Developer Guide, "Metadata Limits").
-pub const FILES_LIMIT: usize = 10_000;
+pub(super) const FILES_LIMIT: usize = 10_000;
 /// Bytes of a zip: as base64 it must fit into a SOAP message of 50 MB.
-pub const ZIP_LIMIT: usize = 39 * 1024 * 1024;
+pub(super) const ZIP_LIMIT: usize = 39 * 1024 * 1024;
 /// Bytes of all files of a zip.
-pub const UNZIPPED_LIMIT: usize = 629_145_600;
+pub(super) const UNZIPPED_LIMIT: usize = 629_145_600;
 
 /// Why a package cannot be built or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
