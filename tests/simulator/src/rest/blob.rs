@@ -18,6 +18,22 @@ use crate::web::{Answer, ApiError};
 const KIND: &str = "application/octetstream";
 const PIECE: usize = 64 * 1024;
 
+/// The content of a base64 field, as a whole.
+pub(crate) fn content(call: &Call<'_>, number: usize, id: Id, field: &str) -> Option<Vec<u8>> {
+    let object = call.world.schema.object(number);
+    let row = call.world.database.find(number, id)?;
+    let mut scratch = String::new();
+    let field = object.find(field)?;
+    let cell = call.world.database.cell(&call.world.schema, number, row, field, &mut scratch);
+    let Cell::Text(name) = cell else { return None };
+    if let Some(content) = call.world.database.file(name) {
+        return Some(content.to_vec());
+    }
+    let name = Path::new(name);
+    let inside = name.components().all(|part| matches!(part, Component::Normal(_)));
+    inside.then(|| std::fs::read(call.org.org.directory.join("files").join(name)).ok()).flatten()
+}
+
 /// `GET sobjects/X/ID/Field`.
 pub(super) fn answer(call: &Call<'_>, number: usize, id: Id, field: &str) -> Result<Answer, ApiError> {
     let object = call.world.schema.object(number);

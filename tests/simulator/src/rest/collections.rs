@@ -44,11 +44,23 @@ pub(super) fn read(call: &Call<'_>, object: &str) -> Result<Answer, ApiError> {
         }
     }
     if ids.len() > MOST {
-        let message = format!("record limit reached. cannot submit more than {MOST} records into this call");
-        return Err(ApiError::bad("EXCEEDED_ID_LIMIT", message));
+        return Err(too_many());
     }
     let ids: Vec<Id> = ids.iter().map(|id| parse_id(id)).collect::<Result<_, _>>()?;
-    let fields = field_list(call, number, Some(&fields.join(",")))?.join(",");
+    Ok(Answer::bytes(StatusCode::OK, JSON, read_rows(call, number, &ids, &fields.join(","))?))
+}
+
+/// Records in the order of their ids, as a JSON array with null for what is not there.
+pub(crate) fn read_rows(
+    call: &Call<'_>,
+    number: usize,
+    ids: &[Id],
+    fields: &str,
+) -> Result<Vec<u8>, ApiError> {
+    if ids.len() > MOST {
+        return Err(too_many());
+    }
+    let fields = field_list(call, number, Some(fields))?.join(",");
     let name = &call.world.schema.object(number).name;
     let listed = ids.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(",");
     let query = format!("SELECT {fields} FROM {name} WHERE Id IN ({listed})");
@@ -67,5 +79,10 @@ pub(super) fn read(call: &Call<'_>, object: &str) -> Result<Answer, ApiError> {
         }
     }
     out.push(b']');
-    Ok(Answer::bytes(StatusCode::OK, JSON, out))
+    Ok(out)
+}
+
+fn too_many() -> ApiError {
+    let message = format!("record limit reached. cannot submit more than {MOST} records into this call");
+    ApiError::bad("EXCEEDED_ID_LIMIT", message)
 }

@@ -21,14 +21,18 @@ mod sub;
 mod tooling;
 mod tree;
 mod versions;
-mod write;
+pub(crate) mod write;
 
 use http::Method;
 use serde_json::{Map, Value as Json, json};
 
+pub(crate) use blob::content;
+pub(crate) use collections::read_rows;
 pub(crate) use cursors::Cursors;
 pub(crate) use derived::Derived;
 pub(crate) use needs::check as check_needs;
+pub(crate) use query::{Page, page as query_page};
+pub(crate) use replication::{deleted, updated};
 pub(crate) use versions::{known as known_version, list as versions, seen_by};
 
 use crate::auth::Caller;

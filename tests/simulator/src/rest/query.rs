@@ -43,6 +43,40 @@ pub(super) fn first(call: &Call<'_>, with_deleted: bool) -> Result<Answer, ApiEr
     run(call, &plan, database, with_deleted)
 }
 
+/// Which page of a query is wanted.
+pub(crate) enum Page<'a> {
+    /// The first one of this query, with deleted and archived rows or without.
+    First(&'a str, bool),
+    /// The one that a locator names.
+    More(&'a str),
+}
+
+/// A page of at most some rows, as JSON. Contents of blobs come one to a page, as SOAP gives them.
+pub(crate) fn page(call: &Call<'_>, page: Page<'_>, rows: u64) -> Result<Vec<u8>, ApiError> {
+    let (cursor, from, id) = match page {
+        Page::First(text, with_deleted) => {
+            let query = soql::parse(text)?;
+            let cursor = Arc::new(plan(call, &query)?.open(call.world.database.clone(), with_deleted));
+            cursor.check()?;
+            (cursor, 0, None)
+        }
+        Page::More(locator) => {
+            let (cursor, from, id) = located(call, locator)?;
+            (cursor, from, Some(id))
+        }
+    };
+    let plan = cursor.plan();
+    if plan.count {
+        return Ok(format!("{{\"totalSize\":{},\"done\":true,\"records\":[]}}", cursor.total()).into_bytes());
+    }
+    let blob = |column: &soql::Column| {
+        plan.schema().object(column.object).fields[column.field].kind == FieldType::Base64
+    };
+    let rows =
+        if !plan.aggregate && plan.columns.iter().any(blob) { 1 } else { rows.min(page_size(plan, None)) };
+    Ok(write_page(call, &cursor, from, rows, id))
+}
+
 /// Children of children came with an API version, and so did FIELDS().
 fn check_version(query: &soql::Query, version: &str) -> Result<(), ApiError> {
     if query.levels() > 1 && !reached(version, NESTED_SINCE) {
@@ -83,15 +117,21 @@ pub(super) fn run(
 
 /// A further page: `01g…-2000`.
 pub(super) fn more(call: &Call<'_>, locator: &str) -> Result<Answer, ApiError> {
+    let (cursor, from, id) = located(call, locator)?;
+    let page = call.org.cursors.find(id, call.user_id()).map_or(MOST, |(_, page)| page);
+    Ok(Answer::bytes(StatusCode::OK, JSON, write_page(call, &cursor, from, page, Some(id))))
+}
+
+fn located(call: &Call<'_>, locator: &str) -> Result<(Arc<Cursor>, u64, Id), ApiError> {
     let dead = || ApiError::bad("INVALID_QUERY_LOCATOR", "invalid query locator");
     let (id, from) = locator.rsplit_once('-').ok_or_else(dead)?;
     let id = Id::parse(id).ok_or_else(dead)?;
     let from: u64 = from.parse().map_err(|_| dead())?;
-    let (cursor, page) = call.org.cursors.find(id, call.user_id()).ok_or_else(dead)?;
+    let (cursor, _) = call.org.cursors.find(id, call.user_id()).ok_or_else(dead)?;
     if from > cursor.total() {
         return Err(dead());
     }
-    Ok(Answer::bytes(StatusCode::OK, JSON, write_page(call, &cursor, from, page, Some(id))))
+    Ok((cursor, from, id))
 }
 
 /// The plan of a table scan, which is what the simulator does.

@@ -8,7 +8,7 @@ use super::Call;
 use crate::soql::Plan;
 use crate::value::Id;
 use crate::value::calendar::{DAY_MS, now_ms, parse_datetime, rest_datetime};
-use crate::web::{Answer, ApiError};
+use crate::web::ApiError;
 
 const MINUTE: i64 = 60_000;
 /// How far back one can ask.
@@ -22,7 +22,13 @@ fn wrong(message: impl Into<String>) -> ApiError {
 }
 
 /// Start and end in milliseconds since 1970, both at full minutes.
-fn window(call: &Call<'_>, number: usize, days: i64) -> Result<(i64, i64), ApiError> {
+fn window(
+    call: &Call<'_>,
+    number: usize,
+    days: i64,
+    start: Option<&str>,
+    end: Option<&str>,
+) -> Result<(i64, i64), ApiError> {
     let object = call.world.schema.object(number);
     if object.describe.get("replicateable") != Some(&Json::Bool(true))
         || object.find("SystemModstamp").is_none()
@@ -30,13 +36,13 @@ fn window(call: &Call<'_>, number: usize, days: i64) -> Result<(i64, i64), ApiEr
         let message = format!("entity type {} is not replicateable", object.name);
         return Err(ApiError::bad("INVALID_TYPE_FOR_OPERATION", message));
     }
-    let time = |name: &str| {
-        let text = call.request.parameter(name).ok_or_else(|| wrong(format!("{name} is required")))?;
+    let time = |name: &str, text: Option<&str>| {
+        let text = text.ok_or_else(|| wrong(format!("{name} is required")))?;
         let time = parse_datetime(text).filter(|_| text.len() > 10);
         let time = time.ok_or_else(|| wrong(format!("{name} is not a valid dateTime: {text}")))?;
         Ok::<i64, ApiError>(time.div_euclid(MINUTE) * MINUTE)
     };
-    let (start, end) = (time("start")?, time("end")?);
+    let (start, end) = (time("start", start)?, time("end", end)?);
     if end - start < MINUTE {
         return Err(wrong("endDate must be at least one minute greater than startDate"));
     }
@@ -47,8 +53,13 @@ fn window(call: &Call<'_>, number: usize, days: i64) -> Result<(i64, i64), ApiEr
 }
 
 /// What was created or changed and is still there.
-pub(super) fn updated(call: &Call<'_>, number: usize) -> Result<Answer, ApiError> {
-    let window = window(call, number, UPDATED_DAYS)?;
+pub(crate) fn updated(
+    call: &Call<'_>,
+    number: usize,
+    start: Option<&str>,
+    end: Option<&str>,
+) -> Result<Json, ApiError> {
+    let window = window(call, number, UPDATED_DAYS, start, end)?;
     let (start, end) = (rest_datetime(window.0), rest_datetime(window.1));
     let name = &call.world.schema.object(number).name;
     let query = format!("SELECT Id FROM {name} WHERE SystemModstamp >= {start} AND SystemModstamp < {end}");
@@ -56,12 +67,17 @@ pub(super) fn updated(call: &Call<'_>, number: usize) -> Result<Answer, ApiError
     let cursor = plan.open(call.world.database.clone(), false);
     check_count(cursor.total())?;
     let ids: Vec<String> = cursor.rows(0, u64::MAX).map(|row| cursor.id(row).to_string()).collect();
-    Ok(Answer::ok(&json!({"ids": ids, "latestDateCovered": covered(window.1)})))
+    Ok(json!({"ids": ids, "latestDateCovered": covered(window.1)}))
 }
 
 /// What was deleted, be it in the recycle bin or purged since.
-pub(super) fn deleted(call: &Call<'_>, number: usize) -> Result<Answer, ApiError> {
-    let (start, end) = window(call, number, DELETED_DAYS)?;
+pub(crate) fn deleted(
+    call: &Call<'_>,
+    number: usize,
+    start: Option<&str>,
+    end: Option<&str>,
+) -> Result<Json, ApiError> {
+    let (start, end) = window(call, number, DELETED_DAYS, start, end)?;
     let gone = call.world.database.table(number).all_gone();
     let mut found: Vec<(i64, Id)> = gone.map(|(id, gone)| (gone.at, id)).collect();
     found.retain(|(at, _)| (start..end).contains(at));
@@ -72,11 +88,11 @@ pub(super) fn deleted(call: &Call<'_>, number: usize) -> Result<Answer, ApiError
         .map(|(at, id)| json!({"deletedDate": rest_datetime(at), "id": id.to_string()}))
         .collect();
     let earliest = (now_ms() - DELETED_DAYS * DAY_MS).div_euclid(MINUTE) * MINUTE;
-    Ok(Answer::ok(&json!({
+    Ok(json!({
         "deletedRecords": records,
         "earliestDateAvailable": rest_datetime(earliest),
         "latestDateCovered": covered(end),
-    })))
+    }))
 }
 
 fn check_count(count: u64) -> Result<(), ApiError> {

@@ -18,8 +18,11 @@ pub(super) fn answer(call: &Call<'_>, object: &str, rest: &[&str]) -> Result<Ans
     match rest {
         [] => Ok(basic(call, number)),
         ["describe"] => Ok(describe::object(call, number)),
-        ["updated"] => replication::updated(call, number),
-        ["deleted"] => replication::deleted(call, number),
+        [which @ ("updated" | "deleted")] => {
+            let (start, end) = (call.request.parameter("start"), call.request.parameter("end"));
+            let tell = if *which == "updated" { replication::updated } else { replication::deleted };
+            Ok(Answer::ok(&tell(call, number, start, end)?))
+        }
         [id] => record(call, number, parse_id(id)?),
         [first, rest @ ..] => match by_field(call, number, first, rest)? {
             Some(answer) => Ok(answer),

@@ -286,8 +286,7 @@ fn wrap(status: StatusCode, api: Api, sf: &str, header: &str, content: &str) -> 
 
 /// Text for XML. Line ends stay what they are; characters that XML cannot hold are left out.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    let special =
-        |c: char| matches!(c, '&' | '<' | '>' | '"' | '\'' | '\r') || c < ' ' && c != '\n' && c != '\t';
+    let special = |c: char| matches!(c, '&' | '<' | '>' | '"' | '\r') || c < ' ' && c != '\n' && c != '\t';
     if !text.contains(|c| special(c) || matches!(c, '\u{fffe}' | '\u{ffff}')) {
         return Cow::Borrowed(text);
     }
@@ -298,7 +297,6 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
             '\r' => out.push_str("&#xd;"),
             '\u{fffe}' | '\u{ffff}' => {}
             c if special(c) => {}
@@ -324,14 +322,6 @@ pub(crate) fn nil(out: &mut String, name: &str) {
     out.push('<');
     out.push_str(name);
     out.push_str(" xsi:nil=\"true\"/>");
-}
-
-/// Writes the text, or that there is none.
-pub(crate) fn tag_or_nil(out: &mut String, name: &str, text: Option<&str>) {
-    match text {
-        Some(text) => tag(out, name, text),
-        None => nil(out, name),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! `/services/Soap`: the envelope that all SOAP APIs share, who calls, and which API answers.
 
 mod data;
+mod describe;
 pub(crate) mod envelope;
+mod read;
+mod sobject;
+mod write;
 
 use std::sync::Arc;
 
