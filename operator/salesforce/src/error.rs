@@ -24,6 +24,8 @@ pub enum Error {
         what: String,
         /// What was seen; `status` is `None`.
         symptom: Symptom,
+        /// Whether the request may have reached the org: not where no connection stood.
+        sent: bool,
     },
     /// No call may begin: the org's allowance is used up to the mark.
     #[error(
@@ -177,6 +179,20 @@ pub enum Error {
         /// Why, without the token.
         detail: String,
     },
+    /// What is to be written cannot be sent as it is.
+    #[error("{what}: {detail}")]
+    InputRefused {
+        /// The write, the row or the file.
+        what: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The journal of intents cannot be kept, or does not go with what is to be written.
+    #[error("the journal of what is written: {detail}")]
+    JournalWrong {
+        /// What is wrong.
+        detail: String,
+    },
     /// An answer is not what the API promises.
     #[error("{what}: the answer cannot be understood: {detail}")]
     WrongAnswer {
@@ -252,6 +268,8 @@ impl Error {
             Self::BlobCut { .. } => Fault::BlobCut.reaction(),
             Self::AccessRevoked { .. } => Fault::AccessRevoked.reaction(),
             Self::RefreshTokenLost { .. } => Fault::RefreshTokenLost.reaction(),
+            Self::InputRefused { .. } => Fault::InputRefused.reaction(),
+            Self::JournalWrong { .. } => Fault::JournalWrong.reaction(),
             Self::VersionUnsupported { .. } => Fault::VersionUnsupported.reaction(),
             Self::PrivateKey { .. } => Fault::PrivateKey.reaction(),
             Self::Options { .. } => Fault::Options.reaction(),
@@ -264,15 +282,16 @@ impl Error {
     }
 
     /// Whether the org may have done what it was asked for although we did not hear so: no answer, an answer that
-    /// cannot be read, or a node's own page. An answer with an error code of the API's says that nothing was done.
+    /// cannot be read, or a status from 500 on, which a node or a proxy gives also after the work was done. A SOAP
+    /// fault with a code of its own says that nothing was done (its status is told as 400).
     pub(crate) fn may_have_worked(&self) -> bool {
         match self {
-            Self::Unreachable { symptom, .. } => !symptom.token_call,
-            Self::BodyUnreadable { .. } | Self::TooLarge { .. } => true,
+            Self::Unreachable { symptom, sent, .. } => *sent && !symptom.token_call,
+            Self::BodyUnreadable { .. } | Self::TooLarge { .. } | Self::WrongAnswer { .. } => true,
             Self::Refused { symptom, .. } => {
                 let status = symptom.status.unwrap_or_default();
-                let unsure = symptom.code.is_empty() || symptom.code == "UNKNOWN_EXCEPTION";
-                !symptom.token_call && unsure && (status >= 500 || status == 408)
+                let over = matches!(symptom.code.as_str(), "INVALID_SESSION_ID" | "InvalidSessionId");
+                !symptom.token_call && !over && (status >= 500 || status == 408 || status == 420)
             }
             _ => false,
         }
@@ -317,6 +336,8 @@ impl Error {
             Self::WrongAnswer { .. } => "WrongAnswer",
             Self::RowsMoved { .. } => "RowsMoved",
             Self::QueryTooLong { .. } => "QueryTooLong",
+            Self::InputRefused { .. } => "InputRefused",
+            Self::JournalWrong { .. } => "JournalWrong",
             Self::VersionUnsupported { .. } => "ApiVersionUnsupported",
             Self::PrivateKey { .. } => "PrivateKeyInvalid",
             Self::Options { .. } => "OptionsInvalid",

@@ -61,6 +61,7 @@ mod client;
 mod composite;
 mod describe;
 mod error;
+pub mod ingest;
 mod limits;
 mod many;
 pub mod metadata;
@@ -69,8 +70,10 @@ mod permissions;
 mod rest;
 mod soql;
 mod transport;
+pub mod upload;
 mod versions;
 mod wide;
+pub mod write;
 mod xml;
 
 pub use auth::{RefreshTokenSink, Sink};

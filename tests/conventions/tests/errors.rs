@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use orgkeep_conventions::repository;
-use orgkeep_core::problem::{At, Pace, Reaction, Row, Status, TABLE};
+use orgkeep_core::problem::{At, Fate, Pace, ROW_TABLE, Reaction, Row, RowRule, Status, TABLE};
 
 const PAGE: &str = "docs/salesforce-errors.md";
 
@@ -51,6 +51,29 @@ fn line(row: &Row) -> String {
     format!("| {what} | {} | {} |\n", reaction(row.then), row.why.replace('|', "\\|"))
 }
 
+fn fate(then: Fate) -> &'static str {
+    match then {
+        Fate::Again => "write it again, apart, a few rounds",
+        Fate::Present => "look for the record that is there; write no second",
+        Fate::Reference => "write or map what it points to first",
+        Fate::Data => "leave the row out and name it",
+        Fate::Permission => "name the permission that the user lacks",
+        Fate::Automation => "name the automation; a person decides",
+        Fate::Full => "stop writing and say what is full",
+    }
+}
+
+fn row_line(rule: &RowRule) -> String {
+    let marked = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let what = match (rule.codes, rule.words) {
+        ([], []) => "anything else".to_owned(),
+        ([], words) => format!("with {} in the message", marked(words)),
+        (codes, []) => marked(codes),
+        (codes, words) => format!("{} with {} in the message", marked(codes), marked(words)),
+    };
+    format!("| {what} | {} | {} |\n", fate(rule.then), rule.why.replace('|', "\\|"))
+}
+
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for (at, title) in [
@@ -62,6 +85,11 @@ fn page() -> String {
         let _ = write!(page, "\n## {title}\n\n| what | what Orgkeep does | why |\n|---|---|---|\n");
         TABLE.iter().filter(|row| row.at == at).for_each(|row| page.push_str(&line(row)));
     }
+    page.push_str(
+        "\n## Rows that the org does not write\n\nThe org's own words stay with the row; this says what follows.\n\n\
+         | what | what Orgkeep does | why |\n|---|---|---|\n",
+    );
+    ROW_TABLE.iter().for_each(|rule| page.push_str(&row_line(rule)));
     page
 }
 

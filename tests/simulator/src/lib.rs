@@ -31,7 +31,6 @@ mod bulk1;
 mod clock;
 mod control;
 pub mod faults;
-pub mod formula;
 mod limits;
 pub mod log;
 pub mod metadata;

@@ -57,6 +57,10 @@ faults! {
     AccessRevoked,
     /// The org replaced the refresh token, and the new one could not be kept.
     RefreshTokenLost,
+    /// Rows, records or content that are to be written cannot be sent as they are.
+    InputRefused,
+    /// What a journal of intents says does not go with what is to be written, or the journal cannot be kept.
+    JournalWrong,
     /// No API version in common.
     VersionUnsupported,
     /// The private key cannot be used.

@@ -5,6 +5,7 @@
 //! [`react_to_job`] and [`Fault::reaction`] look them up. The first row that fits holds.
 
 mod fault;
+mod rows;
 mod table;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::time::Duration;
 use crate::reason::Reason;
 
 pub use fault::Fault;
+pub use rows::{Fate, ROW_TABLE, RowRule, fate};
 pub use table::TABLE;
 
 /// What a call to Salesforce showed.

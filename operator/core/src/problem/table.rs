@@ -307,6 +307,8 @@ pub const TABLE: &[Row] = &[
         "the pages do not make up the object",
     ),
     codes(Own, &["WrongAnswer", "TooLarge", "QueryTooLong"], GiveUpObject, "another try gives the same"),
+    codes(Own, &["InputRefused"], GiveUpObject, "what is to be written cannot be sent as it is"),
+    codes(Own, &["JournalWrong"], EndRun(InvalidObject), "without a journal nothing is written"),
     codes(Own, &["AllowanceReached"], EndRun(AllowanceReached), "the budget lets no call begin"),
     codes(Own, &["JobDeadline", "Cancelled"], EndRun(Stopped), "the job goes on in the org and is resumed"),
     codes(Own, &["VersionUnsupported"], EndRun(ApiVersionUnsupported), "no API version in common"),

@@ -11,12 +11,12 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// What is wrong with CSV, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("row {row}, byte {offset}: {detail}")]
-pub(super) struct CsvFlaw {
+pub(crate) struct CsvFlaw {
     /// Row within the page; 0 is the header.
-    pub(super) row: u64,
+    pub(crate) row: u64,
     /// Byte within the page.
-    pub(super) offset: u64,
-    pub(super) detail: String,
+    pub(crate) offset: u64,
+    pub(crate) detail: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ enum State {
 
 /// Reads pages, each with its header line.
 #[derive(Debug)]
-pub(super) struct CsvRows {
+pub(crate) struct CsvRows {
     columns: Vec<String>,
     /// Where the page's cells go; `None` before its header.
     places: Option<Vec<usize>>,
@@ -45,7 +45,7 @@ pub(super) struct CsvRows {
 
 impl CsvRows {
     /// A reader of pages that have these columns, in any order; rows come in this order.
-    pub(super) fn new(columns: &[String]) -> Self {
+    pub(crate) fn new(columns: &[String]) -> Self {
         Self {
             columns: columns.to_vec(),
             places: None,
@@ -59,12 +59,12 @@ impl CsvRows {
     }
 
     /// The next row that is whole.
-    pub(super) fn pop(&mut self) -> Option<Row> {
+    pub(crate) fn pop(&mut self) -> Option<Row> {
         self.rows.pop_front()
     }
 
     /// Takes a piece of a page.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), CsvFlaw> {
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), CsvFlaw> {
         for &byte in piece {
             self.take(byte).map_err(|detail| self.flaw(detail))?;
             self.offset += 1;
@@ -73,7 +73,7 @@ impl CsvRows {
     }
 
     /// Ends a page: it must have a header and end with a whole row.
-    pub(super) fn end_page(&mut self) -> Result<(), CsvFlaw> {
+    pub(crate) fn end_page(&mut self) -> Result<(), CsvFlaw> {
         if self.places.is_none() {
             return Err(self.flaw("it has no header line".to_owned()));
         }

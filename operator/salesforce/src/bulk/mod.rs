@@ -1,7 +1,7 @@
 //! Bulk API 2.0 query: jobs and their result pages.
 
 mod check;
-mod csv;
+pub(crate) mod csv;
 mod job;
 mod page_task;
 mod reader;

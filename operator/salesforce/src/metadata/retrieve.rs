@@ -306,7 +306,7 @@ fn broken_off(what: String, message: String) -> Error {
         retry_after: None,
         token_call: false,
     };
-    Error::Unreachable { what, symptom }
+    Error::Unreachable { what, symptom, sent: true }
 }
 
 #[cfg(test)]

@@ -25,6 +25,16 @@ pub enum Resource {
     Composite,
     /// Files: the content of binary fields.
     Blob,
+    /// Making Bulk ingest jobs, asking after them, and their results.
+    Ingest,
+    /// Rows uploaded to Bulk ingest jobs.
+    IngestUpload,
+    /// Records written by REST, one or two hundred at a time.
+    Record,
+    /// Files written.
+    BlobUpload,
+    /// Records undeleted, merged, purged: by SOAP.
+    Soap,
     /// The Metadata API: lists, retrieves, deploys.
     Metadata,
 }
@@ -35,7 +45,7 @@ pub const LATENCY_BOUNDS_MS: [u64; 12] =
 
 impl Resource {
     /// All of them, for tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::Token,
         Self::Versions,
         Self::Limits,
@@ -45,6 +55,11 @@ impl Resource {
         Self::BulkResults,
         Self::Composite,
         Self::Blob,
+        Self::Ingest,
+        Self::IngestUpload,
+        Self::Record,
+        Self::BlobUpload,
+        Self::Soap,
         Self::Metadata,
     ];
 
@@ -60,6 +75,11 @@ impl Resource {
             Self::BulkResults => "bulkResults",
             Self::Composite => "composite",
             Self::Blob => "blob",
+            Self::Ingest => "ingest",
+            Self::IngestUpload => "ingestUpload",
+            Self::Record => "record",
+            Self::BlobUpload => "blobUpload",
+            Self::Soap => "soap",
             Self::Metadata => "metadata",
         }
     }

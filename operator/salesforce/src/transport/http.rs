@@ -20,7 +20,9 @@ use super::answer::symptom;
 use super::body::{Body, WHOLE_LIMIT, WholeError, describe};
 use super::counters::{CallCounts, Counters, Resource};
 use super::flaw::{Flaw, Whole, json};
+use super::org_clock::OrgClock;
 use super::retry::{Next, Tries, backoff};
+use super::send::Outgoing;
 use super::soap::Envelope;
 use super::tls::http_client;
 use super::window::{Slot, Window};
@@ -45,6 +47,8 @@ pub(crate) struct Call {
     pub(crate) body: Option<Bytes>,
     /// A SOAP envelope to send instead, whose session the transport puts in.
     pub(crate) envelope: Option<Envelope>,
+    /// A body that is streamed instead.
+    pub(crate) outgoing: Option<Outgoing>,
     /// Must not be sent again unless the org said that it did nothing: a lost answer is the caller's to find.
     pub(crate) once: bool,
     /// The form of answer.
@@ -66,6 +70,7 @@ impl Call {
             resource,
             body: None,
             envelope: None,
+            outgoing: None,
             once: false,
             accept: "application/json",
             urgent: false,
@@ -97,6 +102,18 @@ impl Call {
     /// Not to be sent again after a lost answer.
     pub(crate) fn once(mut self) -> Self {
         self.once = true;
+        self
+    }
+
+    /// With another method.
+    pub(crate) fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// With a body that is streamed.
+    pub(crate) fn sending(mut self, outgoing: Outgoing) -> Self {
+        self.outgoing = Some(outgoing);
         self
     }
 
@@ -144,7 +161,11 @@ pub(crate) struct Transport {
     window: Window,
     governor: Governor,
     counters: Counters,
+    org_clock: OrgClock,
 }
+
+/// Bytes a second of the slowest line on which an upload is waited for.
+const SLOWEST_UPLOAD: u64 = 128 << 10;
 
 impl Transport {
     /// Checks the options and prepares; nothing is sent.
@@ -158,6 +179,7 @@ impl Transport {
             window: Window::new(options.in_flight),
             governor: Governor::new(&options),
             counters: Counters::default(),
+            org_clock: OrgClock::default(),
             options,
         })
     }
@@ -235,6 +257,11 @@ impl Transport {
     /// The time now.
     pub(crate) fn now(&self) -> Timestamp {
         self.options.clock.now()
+    }
+
+    /// The org's time now, as far as its answers told it: whole seconds, rounded down.
+    pub(crate) fn org_now(&self) -> Timestamp {
+        self.org_clock.at(self.now())
     }
 
     /// What a part of a composite shows that was refused.
@@ -318,7 +345,15 @@ impl Transport {
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
-        let sent = self.send(request, call.resource, call.what()).await;
+        let mut patience = self.options.timeouts.headers;
+        if let Some(outgoing) = &call.outgoing {
+            request = outgoing.put(request);
+            patience += Duration::from_secs(outgoing.length / SLOWEST_UPLOAD);
+        }
+        let sent = self.send(request, call.resource, call.what(), patience).await;
+        if let Ok(response) = &sent {
+            self.org_clock.learn(response.headers(), self.options.clock.now());
+        }
         let told = sent.as_ref().ok().and_then(|response| limits::from_headers(response.headers()));
         booked.end(told);
         let response = sent?;
@@ -375,7 +410,8 @@ impl Transport {
         let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.expose_secret())).collect();
         let url = join(&self.options.login_url, "/services/oauth2/token")?;
         let request = self.http.post(url).header(ACCEPT, "application/json").form(&form);
-        let response = self.send(request, Resource::Token, what()).await?;
+        let patience = self.options.timeouts.headers;
+        let response = self.send(request, Resource::Token, what(), patience).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = Body::new(response, self.options.timeouts.idle, None);
         if !status.is_success() {
@@ -401,17 +437,25 @@ impl Transport {
         request: reqwest::RequestBuilder,
         resource: Resource,
         what: String,
+        patience: Duration,
     ) -> Result<reqwest::Response> {
         let began = Instant::now();
-        let sent = tokio::time::timeout(self.options.timeouts.headers, request.send()).await;
+        let sent = tokio::time::timeout(patience, request.send()).await;
         let failed = !matches!(&sent, Ok(Ok(response)) if response.status().is_success());
         self.counters.count(resource, failed, began.elapsed());
         let token_call = resource == Resource::Token;
         match sent {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(no_answer(what, describe(error), token_call)),
+            Ok(Err(error)) => {
+                let sent = !error.is_connect();
+                let mut lost = no_answer(what, describe(error), token_call);
+                if let Error::Unreachable { sent: said, .. } = &mut lost {
+                    *said = sent;
+                }
+                Err(lost)
+            }
             Err(_) => {
-                let waited = self.options.timeouts.headers.as_secs_f32();
+                let waited = patience.as_secs_f32();
                 Err(no_answer(what, format!("no answer within {waited} s"), token_call))
             }
         }
@@ -436,7 +480,7 @@ impl Transport {
 
 fn no_answer(what: String, message: String, token_call: bool) -> Error {
     let symptom = Symptom { status: None, code: String::new(), message, retry_after: None, token_call };
-    Error::Unreachable { what, symptom }
+    Error::Unreachable { what, symptom, sent: true }
 }
 
 fn bearer(token: &Token) -> Result<HeaderValue> {

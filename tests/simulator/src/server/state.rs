@@ -186,8 +186,7 @@ impl State {
     ) -> Self {
         let clock = Arc::new(Clock::default());
         let with_state = |(number, org): (usize, Org)| {
-            let (org, mut world) = org.into_parts();
-            world.database.surroundings_mut().clock = Some(clock.clone());
+            let (org, world) = org.into_parts();
             Arc::new(OrgState {
                 number,
                 users: Users::new(&org.settings.users),
