@@ -31,6 +31,7 @@ mod bulk1;
 mod clock;
 mod control;
 pub mod faults;
+pub mod formula;
 mod limits;
 pub mod log;
 pub mod metadata;

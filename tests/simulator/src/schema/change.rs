@@ -122,7 +122,7 @@ impl Draft<'_> {
     /// The describe result of an object, for a change.
     fn describe(&mut self, object: &str) -> Result<&mut Map<String, Json>, String> {
         let known = self.schema.object(self.number(object)?);
-        Ok(self.describes.entry(known.name.clone()).or_insert_with(|| known.describe.clone()))
+        Ok(self.describes.entry(known.name.clone()).or_insert_with(|| known.full_describe()))
     }
 
     fn fields(&mut self, object: &str) -> Result<&mut Vec<Json>, String> {

@@ -1,11 +1,16 @@
 //! One field, as far as behaviour needs it; the full describe stays with the object.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
+use crate::formula::{Formula, RollUp};
 use crate::value::Value;
 
 /// A key that describe results do not have: how an autonumber is written, which the metadata source tells.
 pub(super) const NUMBER_FORMAT: &str = "displayFormat";
+/// Another one: what a roll-up is made of.
+pub(super) const ROLL_UP: &str = "rollUp";
 
 /// Field types as describe names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +116,10 @@ pub struct Field {
     pub groupable: bool,
     /// A formula or roll-up.
     pub calculated: bool,
+    /// Its formula, if it can be read; of a formula that cannot, what is stored is all that is known.
+    pub formula: Option<Arc<Formula>>,
+    /// What it sums up of details.
+    pub roll_up: Option<Arc<RollUp>>,
     /// Numbered by the server.
     pub auto_number: bool,
     /// Unique or external id: generated values do not repeat.
@@ -176,6 +185,10 @@ impl Field {
             sortable: unless_denied("sortable"),
             groupable: unless_denied("groupable"),
             calculated: flag("calculated"),
+            formula: text("calculatedFormula")
+                .and_then(|text| Formula::parse(&text).ok())
+                .map(|formula| Arc::new(formula.with_zeros(flag("formulaTreatNullNumberAsZero")))),
+            roll_up: serde_json::from_value(field[ROLL_UP].clone()).ok().map(Arc::new),
             auto_number: flag("autoNumber"),
             unique: flag("unique") || flag("externalId"),
             enforced_unique: flag("unique"),

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::field::NUMBER_FORMAT;
+use super::field::{NUMBER_FORMAT, ROLL_UP};
 use super::short::{NameField, ShortField, ShortObject, SystemFields, label_of};
 
 /// Builds a describe result of an object in short form. `prefix` is used if the short form names none.
@@ -173,7 +173,7 @@ fn single_field(name: &str, short: &ShortField) -> Map<String, Json> {
     let picklist = matches!(kind, "picklist" | "multipicklist");
     let compound = matches!(kind, "address" | "location");
     let auto_number = short.r#type == "autonumber";
-    let calculated = short.formula.is_some() || short.summary;
+    let calculated = short.formula.is_some() || short.summary || short.roll_up.is_some();
     let writable = !(calculated || auto_number || compound || short.read_only);
     let long = (kind == "textarea" && length > 255) || kind == "base64";
     let relationship = reference.then(|| short.relationship.clone().unwrap_or_else(|| up_name(name)));
@@ -191,7 +191,7 @@ fn single_field(name: &str, short: &ShortField) -> Map<String, Json> {
         "digits": if kind == "int" { short.precision.unwrap_or(9) } else { 0 },
         "displayLocationInDecimal": kind == "location", "encrypted": kind == "encryptedstring",
         "externalId": short.external_id, "extraTypeInfo": if long && kind == "textarea" { json!("plaintextarea") } else { Json::Null },
-        "filterable": !long, "filteredLookupInfo": null, "formulaTreatNullNumberAsZero": false,
+        "filterable": !long, "filteredLookupInfo": null, "formulaTreatNullNumberAsZero": short.blank_as_zero,
         "groupable": !long && !compound && !decimal && kind != "datetime", "highScaleNumber": false,
         "htmlFormatted": short.html, "idLookup": short.external_id || kind == "id", "inlineHelpText": short.help,
         "label": short.label.clone().unwrap_or_else(|| label_of(name)), "length": length, "mask": null,
@@ -212,6 +212,9 @@ fn single_field(name: &str, short: &ShortField) -> Map<String, Json> {
     }
     if let Some(format) = &short.display_format {
         described.insert(NUMBER_FORMAT.to_owned(), json!(format));
+    }
+    if let Some(roll_up) = &short.roll_up {
+        described.insert(ROLL_UP.to_owned(), json!(roll_up));
     }
     described
 }

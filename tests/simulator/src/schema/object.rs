@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json};
 
 use super::SET_UP;
-use super::field::{Field, FieldType, NUMBER_FORMAT};
+use super::field::{Field, FieldType, NUMBER_FORMAT, ROLL_UP};
 use crate::value::Id;
 
 /// Suffixes of address parts and their keys in REST's compound object, in the order of the answer.
@@ -62,7 +62,10 @@ impl Object {
         }
         link_compounds(&mut fields, &index);
         if let Some(Json::Array(listed)) = describe.get_mut("fields") {
-            listed.iter_mut().filter_map(Json::as_object_mut).for_each(|f| drop(f.remove(NUMBER_FORMAT)));
+            for field in listed.iter_mut().filter_map(Json::as_object_mut) {
+                field.remove(NUMBER_FORMAT);
+                field.remove(ROLL_UP);
+            }
         }
         let record_types = record_types(&describe);
         Ok(Self {
@@ -96,6 +99,23 @@ impl Object {
     /// A flag of its describe: `createable`, `deletable`, …
     pub fn allows(&self, flag: &str) -> bool {
         self.describe.get(flag).and_then(Json::as_bool).unwrap_or(false)
+    }
+
+    /// Its describe result with what describe results do not tell, so that it can be read again.
+    pub(super) fn full_describe(&self) -> Map<String, Json> {
+        let mut describe = self.describe.clone();
+        let listed = describe.get_mut("fields").and_then(Json::as_array_mut);
+        for json in listed.into_iter().flatten().filter_map(Json::as_object_mut) {
+            let number = json.get("name").and_then(Json::as_str).and_then(|name| self.find(name));
+            let Some(field) = number.map(|number| &self.fields[number]) else { continue };
+            if let Some(format) = &field.number_format {
+                json.insert(NUMBER_FORMAT.to_owned(), Json::String(format.clone()));
+            }
+            if let Some(Ok(roll_up)) = field.roll_up.as_deref().map(serde_json::to_value) {
+                json.insert(ROLL_UP.to_owned(), roll_up);
+            }
+        }
+        describe
     }
 
     /// Whether the object is a custom one.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use crate::formula::RollUp;
+
 /// A file of objects in short form.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +99,8 @@ pub struct ShortField {
     pub delete: Option<String>,
     /// A formula: the field is calculated and cannot be written.
     pub formula: Option<String>,
+    /// Empty numbers are zero in the formula.
+    pub blank_as_zero: bool,
     /// Cannot be written.
     pub read_only: bool,
     /// The compound field that this one belongs to.
@@ -111,8 +115,10 @@ pub struct ShortField {
     pub html: bool,
     /// Help text.
     pub help: Option<String>,
-    /// A roll-up.
+    /// A roll-up of which it is not known what it sums.
     pub summary: bool,
+    /// A roll-up.
+    pub roll_up: Option<RollUp>,
     /// Of two master-detail fields, which is the first (0) and which the second (1).
     pub order: Option<u8>,
     /// A master-detail whose master may be changed.

@@ -186,7 +186,8 @@ impl State {
     ) -> Self {
         let clock = Arc::new(Clock::default());
         let with_state = |(number, org): (usize, Org)| {
-            let (org, world) = org.into_parts();
+            let (org, mut world) = org.into_parts();
+            world.database.surroundings_mut().clock = Some(clock.clone());
             Arc::new(OrgState {
                 number,
                 users: Users::new(&org.settings.users),

@@ -13,6 +13,7 @@ use super::take::{Expr, Far, Take};
 use super::{SoqlError, join, parse, restrict};
 use crate::schema::{FieldType, Object, Schema, View};
 use crate::store::Database;
+use crate::value::Id;
 use crate::value::calendar::{DAY_MS, now_ms};
 
 /// Rows of a query that has an OFFSET, as Salesforce gives them.
@@ -64,6 +65,8 @@ pub struct Plan {
     pub(super) layout: Vec<Layout>,
     pub(super) grouping: Option<Grouping>,
     pub(super) schema: Arc<Schema>,
+    /// Who asks: `$User` of formulas.
+    reader: Option<Id>,
     pub(super) filter: Option<Filter>,
     pub(super) order: Vec<SortBy>,
     pub(super) limit: Option<u64>,
@@ -109,6 +112,7 @@ impl Plan {
             layout: Vec::new(),
             grouping: None,
             schema: schema.clone(),
+            reader: view.user,
             filter,
             order: Vec::new(),
             limit,
@@ -147,7 +151,7 @@ impl Plan {
 
     /// Runs it on a snapshot, with rows of the recycle bin (`queryAll`) or without.
     pub fn open(self: &Arc<Self>, database: Database, with_deleted: bool) -> Cursor {
-        Cursor::new(self.clone(), database, with_deleted)
+        Cursor::new(self.clone(), database.read_by(self.reader), with_deleted)
     }
 
     /// The schema that it was planned with.

@@ -29,6 +29,7 @@ pub use table::{Bounds, Row, RowRef, Table};
 pub(crate) use world::plain;
 pub use world::{Hidden, World};
 
+use crate::formula::{self, Surroundings};
 use crate::schema::{FieldType, Schema};
 use crate::value::{Cell, Id};
 
@@ -38,6 +39,10 @@ pub struct Database {
     tables: Arc<Vec<Arc<Table>>>,
     /// Contents of base64 fields that were written while the org runs, by the key that the cell holds.
     files: HashTrieMapSync<Box<str>, Bytes>,
+    /// What formulas look at beside rows.
+    surroundings: Arc<Surroundings>,
+    /// Who reads this snapshot: `$User` of formulas.
+    reader: Option<Id>,
 }
 
 impl Database {
@@ -46,7 +51,30 @@ impl Database {
         Self {
             tables: Arc::new(tables.into_iter().map(Arc::new).collect()),
             files: HashTrieMapSync::default(),
+            surroundings: Arc::default(),
+            reader: None,
         }
+    }
+
+    /// What formulas look at beside rows.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// The same, for a change.
+    pub fn surroundings_mut(&mut self) -> &mut Surroundings {
+        Arc::make_mut(&mut self.surroundings)
+    }
+
+    /// Who reads this snapshot.
+    pub fn reader(&self) -> Option<Id> {
+        self.reader
+    }
+
+    /// The same rows, read by this user.
+    pub fn read_by(mut self, reader: Option<Id>) -> Self {
+        self.reader = reader;
+        self
     }
 
     /// The same rows, of which it is known from now on which ones have a value in a key or a reference.
@@ -112,7 +140,7 @@ impl Database {
             (None, _) => Arc::new(Table::of(schema.object(new))),
         };
         let tables = objects.iter().enumerate().map(table).collect();
-        Self { tables: Arc::new(tables), files: self.files.clone() }
+        Self { tables: Arc::new(tables), ..self.clone() }
     }
 
     /// The row with this id, deleted ones included.
@@ -131,6 +159,31 @@ impl Database {
         scratch: &'a mut String,
     ) -> Cell<'a> {
         // generated rows come by the million, and their generator knows all that the field would tell
+        if let (RowRef::Generated(index), Some(generator)) = (row, self.tables[object].generator())
+            && !generator.joins(field)
+        {
+            return generator.cell(index, field, scratch);
+        }
+        let described = &schema.object(object).fields[field];
+        if described.formula.is_some() || described.roll_up.is_some() {
+            // what cannot be computed is as it is stored
+            return match formula::computed(self, schema, object, row, described) {
+                Some(value) => formula::lend(described, value, scratch),
+                None => self.stored(schema, object, row, field, scratch),
+            };
+        }
+        self.stored(schema, object, row, field, scratch)
+    }
+
+    /// The same for a field that is not computed, or that cannot be.
+    pub(crate) fn stored<'a>(
+        &'a self,
+        schema: &Schema,
+        object: usize,
+        row: RowRef<'a>,
+        field: usize,
+        scratch: &'a mut String,
+    ) -> Cell<'a> {
         if let (RowRef::Generated(index), Some(generator)) = (row, self.tables[object].generator())
             && !generator.joins(field)
         {

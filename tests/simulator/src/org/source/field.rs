@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::LocalName as _;
 use super::xml::{child, flag, number, text};
+use crate::formula::{Criterion, RollUp};
 use crate::org::error::LoadError;
 use crate::schema::short::ShortField;
 
@@ -56,6 +57,7 @@ pub(super) fn read_field(
         case_sensitive: flag(node, "caseSensitive"),
         external_id: flag(node, "externalId"),
         formula: owned("formula"),
+        blank_as_zero: text(node, "formulaTreatBlanksAs").is_some_and(|as_what| as_what == "BlankAsZero"),
         help: owned("inlineHelpText"),
         display_format: owned("displayFormat"),
         ..ShortField::default()
@@ -85,10 +87,10 @@ pub(super) fn read_field(
             picklist(node, &mut field, sets);
             if kind == "Picklist" { "picklist" } else { "multipicklist" }
         }
-        // a roll-up is a number that the server keeps; what it sums is not looked at
         "Summary" => {
             field.read_only = true;
             field.summary = true;
+            field.roll_up = roll_up(node);
             "double"
         }
         "Lookup"
@@ -117,6 +119,29 @@ pub(super) fn read_field(
         field.length = (short == "string").then_some(1_300);
     }
     Ok(Some((name, field)))
+}
+
+/// What a roll-up is made of; none if it is not told whole.
+fn roll_up(node: Node<'_, '_>) -> Option<RollUp> {
+    let (of, by) = text(node, "summaryForeignKey")?.split_once('.')?;
+    let operation = json!(text(node, "summaryOperation").unwrap_or("count"));
+    let field = text(node, "summarizedField").and_then(|path| Some(path.split_once('.')?.1.to_owned()));
+    let items = node.children().filter(|child| child.has_tag_name_local("summaryFilterItems"));
+    let criterion = |item: Node<'_, '_>| {
+        let field = text(item, "field")?;
+        Some(Criterion {
+            field: field.strip_prefix(of).and_then(|rest| rest.strip_prefix('.')).unwrap_or(field).to_owned(),
+            operation: serde_json::from_value(json!(text(item, "operation")?)).ok()?,
+            value: text(item, "value").unwrap_or_default().to_owned(),
+        })
+    };
+    Some(RollUp {
+        of: of.to_owned(),
+        by: by.to_owned(),
+        operation: serde_json::from_value(operation).ok()?,
+        field,
+        filter: items.map(criterion).collect::<Option<_>>()?,
+    })
 }
 
 fn picklist(node: Node<'_, '_>, field: &mut ShortField, sets: &BTreeMap<String, Values>) {
