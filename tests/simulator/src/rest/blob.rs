@@ -6,8 +6,6 @@ use std::io::{self, Read as _};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use http::StatusCode;
-
 use super::Call;
 use crate::schema::FieldType;
 use crate::soql::Plan;
@@ -27,7 +25,7 @@ pub(crate) fn content(call: &Call<'_>, number: usize, id: Id, field: &str) -> Op
     let cell = call.world.database.cell(&call.world.schema, number, row, field, &mut scratch);
     let Cell::Text(name) = cell else { return None };
     if let Some(content) = call.world.database.file(name) {
-        return Some(content.to_vec());
+        return content.to_bytes().ok().map(|content| content.to_vec());
     }
     let name = Path::new(name);
     let inside = name.components().all(|part| matches!(part, Component::Normal(_)));
@@ -47,7 +45,7 @@ pub(super) fn answer(call: &Call<'_>, number: usize, id: Id, field: &str) -> Res
     let mut scratch = String::new();
     let Cell::Text(name) = cursor.cell(row, 0, &mut scratch) else { return Err(ApiError::not_found()) };
     if let Some(content) = call.world.database.file(name) {
-        return Ok(Answer::bytes(StatusCode::OK, KIND, content));
+        return Ok(Answer::stream(KIND, Box::new(move |out| content.write_to(out))));
     }
     let name = Path::new(name);
     if !name.components().all(|part| matches!(part, Component::Normal(_))) {

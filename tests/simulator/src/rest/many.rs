@@ -5,8 +5,8 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::write::{self, Change, MOST, Outcome};
-use super::{Call, headers, sobjects};
+use super::write::{self, Change, MOST, Outcome, Record};
+use super::{Call, headers, multipart, sobjects};
 use crate::store::transaction::Refusal;
 use crate::value::Id;
 use crate::web::{Answer, ApiError};
@@ -32,6 +32,7 @@ pub(super) fn write(call: &Call<'_>) -> Result<Answer, ApiError> {
     let mut changes = Vec::with_capacity(wanted.records.len());
     for record in wanted.records {
         let object = typed(call, &record)?;
+        let record = with_content(call, record)?;
         changes.push(if method == Method::POST {
             Change::Insert(object, record)
         } else {
@@ -56,13 +57,13 @@ pub(super) fn upsert(call: &Call<'_>, object: &str, field: &str) -> Result<Answe
             let message = format!("All records of an upsert must be of type {object}");
             return Err(ApiError::bad("INVALID_TYPE", message));
         }
-        changes.push(Change::Upsert(number, key, record));
+        changes.push(Change::Upsert(number, key, record.into()));
     }
     Ok(told(&write::run(call, &headers::options(call), &changes, wanted.all_or_none), true))
 }
 
 fn wanted(call: &Call<'_>) -> Result<Wanted, ApiError> {
-    let wanted: Wanted = serde_json::from_slice(&call.request.body)
+    let wanted: Wanted = serde_json::from_slice(&multipart::json(call)?)
         .map_err(|error| ApiError::bad("JSON_PARSER_ERROR", error.to_string()))?;
     check_count(wanted.records.len())?;
     Ok(wanted)
@@ -86,8 +87,20 @@ pub(super) fn typed(call: &Call<'_>, record: &Map<String, Json>) -> Result<usize
     found.ok_or_else(|| ApiError::bad("INVALID_TYPE", format!("sObject type '{name}' is not supported.")))
 }
 
-fn update(call: &Call<'_>, object: usize, record: Map<String, Json>) -> Change {
-    let Some(id) = write::value_of(&record, "Id") else {
+/// The record with the content that it names among the parts of the call (`binaryPartName`), for the field that
+/// `binaryPartNameAlias` says.
+fn with_content(call: &Call<'_>, mut fields: Map<String, Json>) -> Result<Record, ApiError> {
+    let attribute = |name: &str| fields.get("attributes").and_then(|attributes| attributes[name].as_str());
+    let Some(part) = attribute("binaryPartName").map(str::to_owned) else { return Ok(fields.into()) };
+    let field = attribute("binaryPartNameAlias").map(str::to_owned);
+    let field = field.ok_or_else(|| ApiError::bad("INVALID_INPUT", "binaryPartNameAlias is missing"))?;
+    let content = multipart::content(call, &part)?;
+    write::remove(&mut fields, &field);
+    Ok(Record { fields, contents: vec![(field, content)] })
+}
+
+fn update(call: &Call<'_>, object: usize, record: Record) -> Change {
+    let Some(id) = write::value_of(&record.fields, "Id") else {
         return Change::Refused(Refusal::field(
             "MISSING_ARGUMENT",
             "Id",

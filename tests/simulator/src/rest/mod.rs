@@ -11,6 +11,7 @@ mod derived;
 mod describe;
 mod headers;
 mod many;
+mod multipart;
 mod needs;
 mod query;
 mod records;

@@ -1,11 +1,11 @@
 //! `sobjects/X`: records made, changed and deleted, by id and by an external id.
 
 use http::{Method, StatusCode};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::versions::reached;
-use super::write::{self, Change, Done, Outcome};
-use super::{Call, conditions, headers, sobjects};
+use super::write::{self, Change, Done, Outcome, Record};
+use super::{Call, conditions, headers, multipart, sobjects};
 use crate::schema::FieldType;
 use crate::store::transaction::{Refusal, read_text};
 use crate::value::{Id, Value};
@@ -35,10 +35,11 @@ pub(super) fn answer(call: &Call<'_>, object: &str, rest: &[&str]) -> Result<Ans
     }
 }
 
-/// The record of a body in JSON.
-fn body(call: &Call<'_>) -> Result<Map<String, Json>, ApiError> {
-    serde_json::from_slice(&call.request.body)
-        .map_err(|error| ApiError::bad("JSON_PARSER_ERROR", error.to_string()))
+/// The record of a body in JSON, with the contents that came beside it.
+fn body(call: &Call<'_>) -> Result<Record, ApiError> {
+    let fields = serde_json::from_slice(&multipart::json(call)?)
+        .map_err(|error| ApiError::bad("JSON_PARSER_ERROR", error.to_string()))?;
+    Ok(Record { fields, contents: multipart::contents(call) })
 }
 
 fn only(call: &Call<'_>, change: Change) -> Outcome {
@@ -46,8 +47,8 @@ fn only(call: &Call<'_>, change: Change) -> Outcome {
     outcomes.pop().unwrap_or_else(|| Err(Refusal::new("UNKNOWN_EXCEPTION", "nothing was done")))
 }
 
-fn create(call: &Call<'_>, object: usize, record: Map<String, Json>) -> Result<Answer, ApiError> {
-    if write::value_of(&record, "Id").is_some() {
+fn create(call: &Call<'_>, object: usize, record: Record) -> Result<Answer, ApiError> {
+    if write::value_of(&record.fields, "Id").is_some() {
         return Err(not_in_body("Id"));
     }
     let done = only(call, Change::Insert(object, record)).map_err(ApiError::refused)?;
@@ -81,7 +82,7 @@ fn one(call: &Call<'_>, object: usize, id: Id, method: &Method) -> Result<Answer
         Change::Delete(id)
     } else {
         let record = body(call)?;
-        if write::value_of(&record, "Id").is_some() {
+        if write::value_of(&record.fields, "Id").is_some() {
             return Err(not_in_body("Id"));
         }
         Change::Update(id, record)
@@ -123,11 +124,11 @@ fn by_field(
     }
     let mut record = body(call)?;
     for given in [name.as_str(), "Id"] {
-        if write::value_of(&record, given).is_some() {
+        if write::value_of(&record.fields, given).is_some() {
             return Err(not_in_body(given));
         }
     }
-    record.insert(name, Json::String(text));
+    record.fields.insert(name, Json::String(text));
     let done = only(call, Change::Upsert(object, key, record)).map_err(ApiError::refused)?;
     if done.created {
         return Ok(told(call, object, done, StatusCode::CREATED, true));

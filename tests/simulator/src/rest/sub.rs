@@ -50,6 +50,7 @@ impl Sub<'_> {
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers: self.header_map(),
             body: self.body.map_or_else(Bytes::new, |body| body.to_string().into()),
+            parts: None,
             base: call.request.base.clone(),
             fault: None,
         };

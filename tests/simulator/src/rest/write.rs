@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json, json};
 use super::Call;
 use super::sobjects::is_lookup;
 use crate::schema::FieldType;
-use crate::store::transaction::{Options, Refusal, Transaction};
+use crate::store::Content;
+use crate::store::transaction::{Cells, Options, Refusal, Transaction};
 use crate::value::{Cell, Id, Value};
 
 /// Records of a call at most.
@@ -16,15 +17,56 @@ pub(crate) const MOST: usize = 200;
 /// Runs of records of the same object in a call at most.
 const MOST_CHUNKS: usize = 10;
 
+/// A record as it is sent: its fields in JSON, and contents that came beside them, by the names of their fields.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) fields: Map<String, Json>,
+    pub(crate) contents: Vec<(String, Content)>,
+}
+
+impl From<Map<String, Json>> for Record {
+    fn from(fields: Map<String, Json>) -> Self {
+        Self { fields, contents: Vec::new() }
+    }
+}
+
+impl Record {
+    /// Its cells.
+    fn cells(
+        &self,
+        call: &Call<'_>,
+        transaction: &mut Transaction<'_>,
+        object: usize,
+    ) -> Result<Cells, Refusal> {
+        let mut cells = transaction.read_json(object, &call.view, &without(&self.fields, "Id"))?;
+        let described = call.world.schema.object(object);
+        for (name, content) in &self.contents {
+            let field = described.find(name).filter(|field| {
+                call.view.sees_field(object, *field) && described.fields[*field].kind == FieldType::Base64
+            });
+            let field = field.ok_or_else(|| {
+                let message = format!(
+                    "Binary fields with name {name} do not exist on sobject of type {}",
+                    described.name
+                );
+                Refusal::new("INVALID_FIELD", message)
+            })?;
+            let value = transaction.keep_file(content.clone());
+            cells.push((field, Some(value)));
+        }
+        Ok(cells)
+    }
+}
+
 /// One change that is asked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     /// A new record.
-    Insert(usize, Map<String, Json>),
+    Insert(usize, Record),
     /// Fields of a record.
-    Update(Id, Map<String, Json>),
+    Update(Id, Record),
     /// A record that is found by a field of its own, or made.
-    Upsert(usize, usize, Map<String, Json>),
+    Upsert(usize, usize, Record),
     /// Into the recycle bin.
     Delete(Id),
     /// Out of the recycle bin.
@@ -102,7 +144,7 @@ fn named_twice(call: &Call<'_>, changes: &[Change]) -> HashMap<usize, Refusal> {
             Change::Update(id, _) => (usize::MAX, id.to_string()),
             Change::Upsert(object, key, record) => {
                 let field = &call.world.schema.object(*object).fields[*key];
-                let Some(value) = value_of(record, &field.name) else { continue };
+                let Some(value) = value_of(&record.fields, &field.name) else { continue };
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 (*key, if field.case_sensitive { text } else { text.to_lowercase() })
             }
@@ -141,20 +183,20 @@ fn carry_out(call: &Call<'_>, transaction: &mut Transaction<'_>, change: &Change
     let there = |id: Id| Done { id, created: false };
     match change {
         Change::Insert(object, record) => {
-            if value_of(record, "Id").is_some() {
+            if value_of(&record.fields, "Id").is_some() {
                 return Err(Refusal::field(
                     "INVALID_FIELD_FOR_INSERT_UPDATE",
                     "Id",
                     "cannot specify Id in an insert call",
                 ));
             }
-            let cells = transaction.read_json(*object, view, &without(record, "Id"))?;
+            let cells = record.cells(call, transaction, *object)?;
             Ok(Done { id: transaction.insert(*object, cells)?, created: true })
         }
         Change::Update(id, record) => {
             let object = transaction.object_of(*id).filter(|object| view.sees_object(*object));
             let object = object.ok_or_else(unknown)?;
-            let cells = transaction.read_json(object, view, &without(record, "Id"))?;
+            let cells = record.cells(call, transaction, object)?;
             transaction.update(*id, cells).map(|()| there(*id))
         }
         Change::Upsert(object, key, record) => upsert(call, transaction, *object, *key, record),
@@ -174,12 +216,12 @@ fn upsert(
     transaction: &mut Transaction<'_>,
     object: usize,
     key: usize,
-    record: &Map<String, Json>,
+    record: &Record,
 ) -> Outcome {
     let described = call.world.schema.object(object);
     let field = &described.fields[key];
     if field.kind == FieldType::Id {
-        let Some(id) = value_of(record, "Id") else {
+        let Some(id) = value_of(&record.fields, "Id") else {
             return carry_out(call, transaction, &Change::Insert(object, record.clone()));
         };
         let id = id.as_str().and_then(Id::parse).ok_or_else(|| malformed(id))?;
@@ -188,7 +230,7 @@ fn upsert(
         }
         return carry_out(call, transaction, &Change::Update(id, record.clone()));
     }
-    let cells = transaction.read_json(object, &call.view, &without(record, "Id"))?;
+    let cells = record.cells(call, transaction, object)?;
     match transaction.upsert(object, key, cells) {
         Ok((id, created)) => Ok(Done { id, created }),
         Err(refused) => Err(refused.into_refusal(&field.name)),
@@ -216,6 +258,11 @@ pub(crate) fn without(record: &Map<String, Json>, name: &str) -> Map<String, Jso
         .filter(|(key, _)| !key.eq_ignore_ascii_case(name))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
+}
+
+/// Takes a field out of a record, in any case.
+pub(super) fn remove(record: &mut Map<String, Json>, name: &str) {
+    record.retain(|key, _| !key.eq_ignore_ascii_case(name));
 }
 
 /// The number of a field by which records of an object can be found.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::state::State;
@@ -16,12 +16,10 @@ use crate::limits::InFlight;
 use crate::log::{Counted, NewEntry, Sending};
 use crate::rest::{self, Call};
 use crate::soap;
-use crate::web::{Answer, ApiError, Request, Response};
+use crate::web::{Answer, ApiError, Request, Response, take};
 
 /// Bytes of path and query string at most.
 const LONGEST_URI: usize = 16_384;
-/// Bytes of a request's body at most.
-const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// What a handler made of a request, for answer and log.
 struct Handled {
@@ -62,18 +60,11 @@ pub(super) async fn answer(
         let answer = Answer::bytes(StatusCode::URI_TOO_LONG, "text/html;charset=iso-8859-1", page);
         (Handled::new("TooLong", None, answer.with("connection", "close")), false)
     } else {
-        match Limited::new(body, LARGEST_BODY).collect().await {
-            Err(_) => {
-                let error = ApiError::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "REQUEST_TOO_LARGE",
-                    "the body cannot be read",
-                );
-                (Handled::new("Unknown", None, error.answer()), false)
-            }
-            Ok(body) => {
-                let request = Request::new(&parts, body.to_bytes(), tls, &state.host);
-                received = request.body.len() as u64;
+        match take(body, &parts).await {
+            Err(error) => (Handled::new("Unknown", None, error.answer()), false),
+            Ok(taken) => {
+                let mut request = Request::new(&parts, taken.body, tls, &state.host);
+                (request.parts, received) = (taken.parts, taken.received);
                 let mut gzip = request.takes_gzip();
                 match faults::check(&state, &request) {
                     None => (handle(&state, request).await, gzip),

@@ -48,7 +48,7 @@ pub(super) fn save(call: &Call<'_>) -> Result<String, Fault> {
     for node in records {
         let (object, record) = sobject::read(call, node)?;
         changes.push(match call.envelope.name() {
-            "create" => Change::Insert(object, record),
+            "create" => Change::Insert(object, record.into()),
             "update" => update(record),
             _ => {
                 let named = if key_name.trim().is_empty() { "Id" } else { key_name.trim() };
@@ -59,7 +59,7 @@ pub(super) fn save(call: &Call<'_>) -> Result<String, Fault> {
                     );
                     Fault::new("INVALID_FIELD", message)
                 })?;
-                Change::Upsert(object, key, record)
+                Change::Upsert(object, key, record.into())
             }
         });
     }
@@ -72,7 +72,7 @@ fn update(record: Map<String, Json>) -> Change {
         return Change::Refused(Refusal::new("MISSING_ARGUMENT", "Id not specified in an update call"));
     };
     match id.as_str().and_then(Id::parse) {
-        Some(id) => Change::Update(id, record),
+        Some(id) => Change::Update(id, record.into()),
         None => Change::Refused(write::malformed(id)),
     }
 }

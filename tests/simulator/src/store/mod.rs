@@ -5,6 +5,7 @@
 
 pub mod activity;
 mod chunks;
+mod content;
 pub mod generator;
 mod gone;
 mod index;
@@ -20,9 +21,9 @@ mod world_tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rpds::HashTrieMapSync;
 
+pub use content::{Content, ContentWriter};
 pub use generator::Generator;
 pub use gone::{Cleared, Gone};
 pub use table::{Bounds, Row, RowRef, Table};
@@ -38,7 +39,7 @@ use crate::value::{Cell, Id};
 pub struct Database {
     tables: Arc<Vec<Arc<Table>>>,
     /// Contents of base64 fields that were written while the org runs, by the key that the cell holds.
-    files: HashTrieMapSync<Box<str>, Bytes>,
+    files: HashTrieMapSync<Box<str>, Content>,
     /// What formulas look at beside rows.
     surroundings: Arc<Surroundings>,
     /// Who reads this snapshot: `$User` of formulas.
@@ -115,12 +116,12 @@ impl Database {
     }
 
     /// The content that was kept under a key.
-    pub fn file(&self, key: &str) -> Option<Bytes> {
+    pub fn file(&self, key: &str) -> Option<Content> {
         self.files.get(key).cloned()
     }
 
     /// Keeps a content.
-    pub fn keep_file(&mut self, key: &str, content: Bytes) {
+    pub fn keep_file(&mut self, key: &str, content: Content) {
         if !self.files.contains_key(key) {
             self.files.insert_mut(key.into(), content);
         }

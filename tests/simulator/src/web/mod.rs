@@ -2,9 +2,12 @@
 
 mod answer;
 mod error;
+pub(crate) mod parts;
 mod request;
 mod stream;
+mod taken;
 
 pub(crate) use answer::{Answer, Body, Response};
 pub(crate) use error::ApiError;
 pub(crate) use request::Request;
+pub(crate) use taken::take;

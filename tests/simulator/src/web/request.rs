@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use http::{HeaderMap, Method};
 
+use super::parts::Part;
 use crate::faults::{Asked, BadPage, JobFault};
 
 /// A request, with its body read.
@@ -18,6 +19,8 @@ pub(crate) struct Request {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// The parts of a body that has several; the body is empty then.
+    pub(crate) parts: Option<Arc<Vec<Part>>>,
     /// Scheme and host as the client named them: what instance URLs are made of.
     pub(crate) base: String,
     /// The fault that fires at this call, for handlers that know how to misbehave.
@@ -35,6 +38,7 @@ impl Request {
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers: parts.headers.clone(),
             body,
+            parts: None,
             base: format!("{}://{host}", if tls { "https" } else { "http" }),
             fault: None,
         }

@@ -1,11 +1,10 @@
 //! Content of files: its size and checksum, and what the server makes by itself when a file's version is
 //! inserted: the document, and the links to its owner and its first place.
 
-use bytes::Bytes;
 use md5::{Digest as _, Md5};
 
 use super::{Cells, Refusal, Transaction};
-use crate::store::Row;
+use crate::store::{Content, Row};
 use crate::value::{Cell, Decimal, Id, Value};
 
 /// Object, field of the content, field of its size, and field of its MD5.
@@ -20,8 +19,8 @@ pub(crate) const CONTENTS: [(&str, &str, &str, &str); 5] = [
 const KEY: &str = "kept-";
 
 /// The key under which a content is kept: it tells MD5 and size.
-pub fn file_key(content: &[u8]) -> String {
-    format!("{KEY}{}-{}", md5_hex(content), content.len())
+pub fn file_key(content: &Content) -> String {
+    format!("{KEY}{}-{}", content.md5(), content.length())
 }
 
 /// The MD5 of a content in hexadecimal digits, as `Checksum` has it.
@@ -37,7 +36,8 @@ fn told(key: &str) -> Option<(&str, i64)> {
 
 impl Transaction<'_> {
     /// Keeps a content; the answer is what a base64 field holds of it.
-    pub fn keep_file(&mut self, content: Bytes) -> Value {
+    pub fn keep_file(&mut self, content: impl Into<Content>) -> Value {
+        let content = content.into();
         let key = file_key(&content);
         self.world.database.keep_file(&key, content);
         Value::Text(key.into())

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde_json::{Map, Value as Json};
 
 use super::{Cells, Refusal, Transaction};
@@ -35,7 +36,7 @@ impl Transaction<'_> {
                 Json::String(text) if kind == FieldType::Base64 => {
                     let content = STANDARD.decode(text.as_bytes()).ok();
                     let content = content.ok_or_else(|| wrong_type(&described.fields[field], text))?;
-                    Some(self.keep_file(content.into()))
+                    Some(self.keep_file(Bytes::from(content)))
                 }
                 Json::String(text) => read_text(&described.fields[field], text)?,
                 Json::Bool(_) | Json::Number(_) => read_text(&described.fields[field], &json.to_string())?,
