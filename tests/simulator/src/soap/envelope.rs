@@ -233,7 +233,7 @@ impl Fault {
     /// The answer: HTTP 500 with the fault in the body.
     pub(crate) fn answer(&self, api: Api) -> Answer {
         let Self { kind, code, message } = self;
-        let message = escape(message);
+        let message = escape_text(message);
         let fault = if kind.is_empty() {
             format!("<faultcode>soapenv:{code}</faultcode><faultstring>{message}</faultstring>")
         } else if api == Api::Metadata {
@@ -284,10 +284,25 @@ fn wrap(status: StatusCode, api: Api, sf: &str, header: &str, content: &str) -> 
     Answer::bytes(status, "text/xml;charset=UTF-8", body)
 }
 
-/// Text for XML. Line ends stay what they are; characters that XML cannot hold are left out.
+/// Text for XML as the Metadata API writes it, in attributes as well: quotes of both kinds are escaped. Line ends stay
+/// what they are; characters that XML cannot hold are left out.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    let special = |c: char| matches!(c, '&' | '<' | '>' | '"' | '\r') || c < ' ' && c != '\n' && c != '\t';
-    if !text.contains(|c| special(c) || matches!(c, '\u{fffe}' | '\u{ffff}')) {
+    escaped(text, true)
+}
+
+/// Text for elements of the other APIs, which leave quotes as they are.
+pub(crate) fn escape_text(text: &str) -> Cow<'_, str> {
+    escaped(text, false)
+}
+
+fn escaped(text: &str, quotes: bool) -> Cow<'_, str> {
+    let special = |c: char| match c {
+        '&' | '<' | '>' | '\r' | '\u{fffe}' | '\u{ffff}' => true,
+        '"' | '\'' => quotes,
+        '\n' | '\t' => false,
+        c => c < ' ',
+    };
+    if !text.contains(special) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -296,9 +311,9 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
+            '"' if quotes => out.push_str("&quot;"),
+            '\'' if quotes => out.push_str("&apos;"),
             '\r' => out.push_str("&#xd;"),
-            '\u{fffe}' | '\u{ffff}' => {}
             c if special(c) => {}
             c => out.push(c),
         }
@@ -311,7 +326,7 @@ pub(crate) fn tag(out: &mut String, name: &str, text: &str) {
     out.push('<');
     out.push_str(name);
     out.push('>');
-    out.push_str(&escape(text));
+    out.push_str(&escape_text(text));
     out.push_str("</");
     out.push_str(name);
     out.push('>');

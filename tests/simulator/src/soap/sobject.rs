@@ -4,7 +4,7 @@ use roxmltree::Node;
 use serde_json::{Map, Value as Json};
 
 use super::data::zulu;
-use super::envelope::{escape, is_nil, nil, tag, text, text_of, type_of};
+use super::envelope::{is_nil, nil, tag, text, text_of, type_of};
 use super::{Api, Call, Fault};
 use crate::schema::{FieldType, Schema};
 
@@ -137,7 +137,7 @@ fn compound(out: &mut String, element: &str, parts: &Map<String, Json>) {
     for (part, value) in parts {
         match value {
             Json::Null => nil(out, part),
-            Json::String(text) => out.push_str(&format!("<{part}>{}</{part}>", escape(text))),
+            Json::String(text) => tag(out, part, text),
             other => tag(out, part, &other.to_string()),
         }
     }
