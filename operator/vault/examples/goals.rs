@@ -117,13 +117,18 @@ async fn measure(schema: &ObjectSchema, full: &Path, days: &[String], folder: &P
 
     let start = Meter::start()?;
     let options = verify::Options { full: true, ..Default::default() };
-    let report = verify::verify(&world.vault, &options).await?;
-    let used = start.stop()?;
-    if !report.is_good() {
-        return Err(format!("{:?}", report.problems).into());
+    // Some rounds: the system counts CPU in hundredths of a second.
+    let mut verified = 0;
+    for _ in 0..10 {
+        let report = verify::verify(&world.vault, &options).await?;
+        if !report.is_good() {
+            return Err(format!("{:?}", report.problems).into());
+        }
+        verified += report.bytes;
     }
-    goal("verify all, of SHA-256", 0.7, report.bytes as f64 / 1e6 / used.cpu / limits.sha256);
-    println!("| … | | {:.0} MB/CPU-s, {:.0} MiB RSS | |", report.bytes as f64 / 1e6 / used.cpu, used.rss);
+    let used = start.stop()?;
+    goal("verify all, of SHA-256", 0.7, verified as f64 / 1e6 / used.cpu / limits.sha256);
+    println!("| … | | {:.0} MB/CPU-s, {:.0} MiB RSS | |", verified as f64 / 1e6 / used.cpu, used.rss);
 
     let start = Meter::start()?;
     let rule = Rule { share: 10, pieces: 2, ..Rule::default() };

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::attempt::Attempt;
 use crate::codec::{self, PartData, PartKey, Ranges, check_part};
+use crate::digest::Running;
 use crate::error::{Result, VaultError};
 use crate::keys::DataKey;
 use crate::manifest::Manifest;
@@ -63,6 +64,13 @@ impl Vault {
     /// Compares a part with its digest, and looks into it so deep; the rows.
     pub(crate) async fn check_to(&self, part: &Part, depth: Depth) -> Result<u64> {
         let key = self.open_key(part)?.part_key();
+        if depth == Depth::Pages
+            && let Some(key) = &key
+            && part.footer.is_some()
+            && part.size > WHOLE
+        {
+            return self.check_pages(part, key).await;
+        }
         let bytes = self.storage().get(&part.path).await?;
         let part = part.clone();
         let checked = tokio::task::spawn_blocking(move || {
@@ -79,6 +87,40 @@ impl Vault {
                 (Depth::Rows, key) => check_part(bytes, key.as_ref()).map(|check| check.rows),
             };
             rows.map_err(|error| wrong(error.to_string()))
+        });
+        checked.await.map_err(|error| VaultError::internal(error.to_string()))?
+    }
+
+    /// Hashes and decrypts a part as its bytes come, so that memory does not grow with it.
+    async fn check_pages(&self, part: &Part, key: &PartKey) -> Result<u64> {
+        let head = self.storage().head(&part.path).await?;
+        if head != part.size {
+            let why = format!("it has {head} bytes, {} were written", part.size);
+            return Err(VaultError::corrupted(&part.path, why));
+        }
+        let (data, _) = self.open_part(part).await?;
+        let (vault, part, key, runtime) = (self.clone(), part.clone(), key.clone(), Handle::current());
+        let checked = tokio::task::spawn_blocking(move || {
+            let wrong = |why: String| VaultError::corrupted(&part.path, why);
+            let end = data.end();
+            let mut pages = codec::Pages::new(data, &end, &key).map_err(|error| wrong(error.to_string()))?;
+            let (step, mut digest, mut broken) = (vault.storage().step(), Running::new(), None);
+            for at in (0..part.size).step_by(step as usize) {
+                let range = at..(at + step).min(part.size);
+                let piece = runtime.block_on(vault.storage().get_range(&part.path, range))?;
+                digest.update(&piece);
+                if broken.is_none() {
+                    broken = pages.feed(&piece).err();
+                }
+            }
+            // The digest tells more: the file is not what was written, whatever its pages say.
+            if digest.finish() != (part.size, part.sha256.clone()) {
+                return Err(wrong("its SHA-256 is not that of what was written".to_owned()));
+            }
+            match broken {
+                Some(error) => Err(wrong(error.to_string())),
+                None => pages.finish().map_err(|error| wrong(error.to_string())),
+            }
         });
         checked.await.map_err(|error| VaultError::internal(error.to_string()))?
     }

@@ -5,12 +5,15 @@
 //! the associated data is the file's random id, the kind of module, and the numbers of row group, column and page
 //! (two bytes each, little-endian).
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use super::error::CodecError;
 use super::file::PartFile;
 use super::part::PartKey;
+use super::source::PartData;
 
 /// Kinds of modules that our files have.
 const PAGE: u8 = 2;
@@ -21,56 +24,150 @@ const NONCE: usize = 12;
 
 /// Decrypts every page of a part and returns its rows.
 pub fn authenticate(bytes: Bytes, key: &PartKey) -> Result<u64, CodecError> {
-    let file = PartFile::open(bytes.clone().into(), Some(key))?;
-    let wrong = |why: &str| CodecError::Format(why.to_owned());
-    let id = file_id(&bytes).ok_or_else(|| wrong("the footer names no file id"))?;
-    let cipher = UnboundKey::new(&AES_256_GCM, key.secret())
-        .map(LessSafeKey::new)
-        .map_err(|_| wrong("not a key of AES-256"))?;
-    let mut module = Vec::new();
-    let mut rows = 0;
-    for group in 0..file.groups() {
-        let (many, chunks) = file.chunks(group)?;
-        rows += many;
-        for (column, (range, values)) in chunks.into_iter().enumerate() {
-            if values != many {
-                return Err(wrong("a column has more or fewer values than rows"));
-            }
-            let mut rest = bytes
-                .get(range.start as usize..range.end as usize)
-                .ok_or_else(|| wrong("a column lies outside of the file"))?;
-            let mut number = 0_u16;
-            while !rest.is_empty() {
-                let kind = if number.is_multiple_of(2) { PAGE_HEADER } else { PAGE };
-                let (length, after) =
-                    rest.split_first_chunk::<LENGTH>().ok_or_else(|| wrong("a page is cut"))?;
-                let length = u32::from_le_bytes(*length) as usize;
-                let sealed = after.get(..length).filter(|sealed| sealed.len() > NONCE);
-                let sealed = sealed.ok_or_else(|| wrong("a page is cut"))?;
-                rest = &after[length..];
-                let mut aad = id.clone();
-                aad.push(kind);
-                for part in [group as u16, column as u16, number / 2] {
-                    aad.extend_from_slice(&part.to_le_bytes());
+    let mut pages = Pages::new(bytes.clone().into(), &bytes, key)?;
+    pages.feed(&bytes)?;
+    pages.finish()
+}
+
+/// A column of a row group, and where it lies.
+struct Chunk {
+    range: Range<u64>,
+    group: u16,
+    column: u16,
+}
+
+/// Decrypts the pages of a part whose bytes come in order, piece by piece, and holds no more of it than one page.
+pub(crate) struct Pages {
+    cipher: LessSafeKey,
+    /// The file's random id.
+    id: Vec<u8>,
+    rows: u64,
+    /// Columns that are not yet through, the first one last.
+    chunks: Vec<Chunk>,
+    /// Bytes of the file that were fed.
+    at: u64,
+    /// Modules of the first column that are through.
+    modules: u16,
+    /// The beginning of a module that the next piece goes on with.
+    begun: Vec<u8>,
+    /// A module that is being decrypted.
+    module: Vec<u8>,
+}
+
+impl Pages {
+    /// Of a part with this footer; `end` are bytes at the end of the file, the footer among them.
+    pub(crate) fn new(data: PartData, end: &[u8], key: &PartKey) -> Result<Self, CodecError> {
+        let file = PartFile::open(data, Some(key))?;
+        let id = file_id(end).ok_or_else(|| wrong("the footer names no file id"))?;
+        let cipher = UnboundKey::new(&AES_256_GCM, key.secret())
+            .map(LessSafeKey::new)
+            .map_err(|_| wrong("not a key of AES-256"))?;
+        let (mut rows, mut chunks) = (0, Vec::new());
+        for group in 0..file.groups() {
+            let (many, columns) = file.chunks(group)?;
+            rows += many;
+            for (column, (range, values)) in columns.into_iter().enumerate() {
+                if values != many {
+                    return Err(wrong("a column has more or fewer values than rows"));
                 }
-                let nonce =
-                    Nonce::try_assume_unique_for_key(&sealed[..NONCE]).map_err(|_| wrong("no nonce"))?;
-                module.clear();
-                module.extend_from_slice(&sealed[NONCE..]);
-                cipher
-                    .open_in_place(nonce, Aad::from(aad), &mut module)
-                    .map_err(|_| wrong("a page is not what was encrypted"))?;
-                number += 1;
-            }
-            if number != 2 {
-                return Err(wrong("a column has more or less than one page"));
+                chunks.push(Chunk { range, group: group as u16, column: column as u16 });
             }
         }
+        if rows != file.rows()? {
+            return Err(wrong("row groups and footer count differently"));
+        }
+        chunks.sort_by_key(|chunk| std::cmp::Reverse(chunk.range.start));
+        if chunks.windows(2).any(|pair| pair[1].range.end > pair[0].range.start) {
+            return Err(wrong("two columns lie in the same place"));
+        }
+        let (begun, module) = (Vec::new(), Vec::new());
+        Ok(Self { cipher, id, rows, chunks, at: 0, modules: 0, begun, module })
     }
-    if rows != file.rows()? {
-        return Err(wrong("row groups and footer count differently"));
+
+    /// The next bytes of the file.
+    pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), CodecError> {
+        while !piece.is_empty() {
+            let Some(chunk) = self.chunks.last() else { return Ok(()) };
+            let inside = self.at >= chunk.range.start;
+            let until = if inside { chunk.range.end } else { chunk.range.start };
+            let many = usize::try_from(until - self.at).unwrap_or(usize::MAX).min(piece.len());
+            let (now, later) = piece.split_at(many);
+            piece = later;
+            self.at += many as u64;
+            if !inside {
+                continue;
+            }
+            self.inside(now)?;
+            if self.at == until {
+                if !self.begun.is_empty() {
+                    return Err(wrong("a page is cut"));
+                }
+                if std::mem::take(&mut self.modules) != 2 {
+                    return Err(wrong("a column has more or less than one page"));
+                }
+                self.chunks.pop();
+            }
+        }
+        Ok(())
     }
-    Ok(rows)
+
+    /// The rows, when all of the file was fed.
+    pub(crate) fn finish(self) -> Result<u64, CodecError> {
+        if self.chunks.is_empty() { Ok(self.rows) } else { Err(wrong("a column lies outside of the file")) }
+    }
+
+    /// Bytes of the first column.
+    fn inside(&mut self, mut bytes: &[u8]) -> Result<(), CodecError> {
+        while !bytes.is_empty() {
+            if self.begun.is_empty()
+                && let Some(length) = module_length(bytes)
+                && let Some(sealed) = bytes.get(LENGTH..LENGTH + length)
+            {
+                self.open(sealed)?;
+                bytes = &bytes[LENGTH + length..];
+                continue;
+            }
+            let wanted = module_length(&self.begun).map_or(LENGTH, |length| LENGTH + length);
+            let many = wanted.saturating_sub(self.begun.len()).min(bytes.len());
+            self.begun.extend_from_slice(&bytes[..many]);
+            bytes = &bytes[many..];
+            if module_length(&self.begun).is_some_and(|length| self.begun.len() == LENGTH + length) {
+                let begun = std::mem::take(&mut self.begun);
+                self.open(&begun[LENGTH..])?;
+                self.begun = begun;
+                self.begun.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Decrypts a module: nonce, ciphertext, tag.
+    fn open(&mut self, sealed: &[u8]) -> Result<(), CodecError> {
+        let chunk = self.chunks.last().ok_or_else(|| wrong("a page of no column"))?;
+        let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or_else(|| wrong("a page is cut"))?;
+        let kind = if self.modules.is_multiple_of(2) { PAGE_HEADER } else { PAGE };
+        let mut aad = self.id.clone();
+        aad.push(kind);
+        for part in [chunk.group, chunk.column, self.modules / 2] {
+            aad.extend_from_slice(&part.to_le_bytes());
+        }
+        self.module.clear();
+        self.module.extend_from_slice(rest);
+        self.cipher
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut self.module)
+            .map_err(|_| wrong("a page is not what was encrypted"))?;
+        self.modules = self.modules.saturating_add(1);
+        Ok(())
+    }
+}
+
+/// Bytes that follow the length with which a module begins, if that is all there.
+fn module_length(bytes: &[u8]) -> Option<usize> {
+    bytes.first_chunk::<LENGTH>().map(|length| u32::from_le_bytes(*length) as usize)
+}
+
+fn wrong(why: &str) -> CodecError {
+    CodecError::Format(why.to_owned())
 }
 
 /// `aad_file_unique` of the file crypto metadata, with which an encrypted footer begins: a struct of Thrift's compact
@@ -130,6 +227,15 @@ mod tests {
         let part = &parts(&page(&rows), settings)[0];
         assert_eq!(authenticate(part.bytes.clone(), &key()).unwrap(), 40);
         assert!(authenticate(part.bytes.clone(), &PartKey::new(&[8; 32], *b"")).is_err());
+        // In pieces of whatever size it is the same.
+        for size in [1, 3, 7, 1000, part.bytes.len() - 1] {
+            let mut pages = Pages::new(part.bytes.clone().into(), &part.bytes, &key()).unwrap();
+            part.bytes.chunks(size).for_each(|piece| pages.feed(piece).unwrap());
+            assert_eq!(pages.finish().unwrap(), 40, "{size}");
+        }
+        let mut cut = Pages::new(part.bytes.clone().into(), &part.bytes, &key()).unwrap();
+        cut.feed(&part.bytes[..part.bytes.len() / 3]).unwrap();
+        assert!(cut.finish().is_err());
         let footer = part.bytes.len() - 8 - file_footer(&part.bytes);
         for at in (4..footer).step_by(3) {
             let mut bent = part.bytes.to_vec();

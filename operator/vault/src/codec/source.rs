@@ -55,6 +55,13 @@ impl PartData {
         }
     }
 
+    /// Bytes at the end of the file, the footer among them.
+    pub(crate) fn end(&self) -> Bytes {
+        match self {
+            Self::Whole(end) | Self::Ranges { end, .. } => end.clone(),
+        }
+    }
+
     /// A window on what is in memory already: the end of the file, at least.
     pub(crate) fn held(&self) -> Window {
         match self {

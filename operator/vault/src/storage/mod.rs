@@ -77,6 +77,10 @@ pub trait Storage: Send + Sync + fmt::Debug {
     async fn get(&self, path: &str) -> StorageResult<Bytes>;
     /// Bytes of a file; cut at its end.
     async fn get_range(&self, path: &str, range: Range<u64>) -> StorageResult<Bytes>;
+    /// Bytes to ask for at a time when all of a file is read in order.
+    fn step(&self) -> u64 {
+        8 << 20
+    }
     /// The size of a file.
     async fn head(&self, path: &str) -> StorageResult<u64>;
     /// Makes a file, or says `AlreadyExists`; of two that race, one wins.

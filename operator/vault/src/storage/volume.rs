@@ -26,6 +26,9 @@ const TRIES: usize = 5;
 /// Unfinished files this old belong to nobody.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
+/// Bytes of a range for which memory is taken before it is known that they are there.
+const LARGEST_READ: u64 = 16 << 20;
+
 /// A directory.
 #[derive(Debug, Clone)]
 pub(super) struct Volume {
@@ -248,11 +251,16 @@ impl Storage for Volume {
         self.blocking(path, move |_| {
             let mut file = std::fs::File::open(file)?;
             file.seek(SeekFrom::Start(range.start))?;
-            let mut bytes = Vec::new();
-            file.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes)?;
+            let many = range.end.saturating_sub(range.start);
+            let mut bytes = Vec::with_capacity(many.min(LARGEST_READ) as usize);
+            file.take(many).read_to_end(&mut bytes)?;
             Ok(Bytes::from(bytes))
         })
         .await
+    }
+
+    fn step(&self) -> u64 {
+        512 << 10 // what the cache of a processor holds
     }
 
     async fn head(&self, path: &str) -> StorageResult<u64> {
