@@ -53,6 +53,9 @@ struct Arguments {
     /// Ends when standard input does: a program that starts this one need not be alive to end it.
     #[arg(long)]
     until_stdin_ends: bool,
+    /// Writes the org to this new directory when the program ends; several orgs, each to one in it with its id.
+    #[arg(long, value_name = "DIR")]
+    save_on_exit: Option<PathBuf>,
     /// What goes wrong, and when (YAML); later plans can be put under /_simulator/faults.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -120,6 +123,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let print_authority = arguments.tls_authority.is_none();
     let until_stdin_ends = arguments.until_stdin_ends;
+    let save_on_exit = arguments.save_on_exit.clone();
     let simulator = Simulator::start(arguments.options()?).await?;
     if let Some(authority) = simulator.authority.as_ref().filter(|_| print_authority) {
         eprint!("{authority}");
@@ -133,7 +137,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         _ = tokio::signal::ctrl_c() => {}
         () = stdin_ended(), if until_stdin_ends => {}
     }
-    simulator.stop().await;
+    let Some(directory) = save_on_exit else {
+        simulator.stop().await;
+        return Ok(());
+    };
+    for saved in simulator.stop_and_save(&directory).await? {
+        tracing::info!(directory = %saved.directory.display(), saved.rows, saved.files, "saved");
+    }
     Ok(())
 }
 

@@ -3,9 +3,11 @@
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::wish::{Wish, user_number, wrong};
+use crate::org::{SaveError, save};
 use crate::schema::SchemaChange;
 use crate::store::World;
 use crate::store::activity::Activity;
@@ -79,6 +81,24 @@ fn known_fields(world: &World, names: &[String]) -> Result<Vec<String>, String> 
         Ok(format!("{}.{}", object.name, object.fields[field].name))
     };
     names.iter().map(known).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Target {
+    directory: PathBuf,
+}
+
+/// `save`: writes the org to a new directory, which loads to an equal one.
+pub(super) fn save(wish: &Wish<'_>) -> Result<Answer, ApiError> {
+    let Target { directory } = wish.body()?;
+    match save::save(wish.org, &directory) {
+        Ok(saved) => Ok(Answer::json(StatusCode::CREATED, &json!(saved))),
+        Err(error @ SaveError::Exists(_)) => {
+            Err(ApiError::new(StatusCode::CONFLICT, "CONFLICT", error.to_string()))
+        }
+        Err(error) => Err(wrong(error.to_string())),
+    }
 }
 
 #[derive(Deserialize)]

@@ -77,6 +77,7 @@ fn of_org(state: &State, org: &OrgState, request: &Request, rest: &[&str]) -> Re
         ["jobs"] if request.method == Method::GET => {
             Ok(Answer::ok(&json!({"jobs": crate::bulk::infos(&org.jobs)})))
         }
+        ["save"] if post => manage::save(&wish),
         ["schema"] if post => manage::schema(&wish),
         ["users", user, what @ ("hide" | "show")] if post => manage::visibility(&wish, user, *what == "hide"),
         ["requests", "counts"] if request.method == Method::GET => {

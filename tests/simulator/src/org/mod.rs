@@ -6,6 +6,7 @@ mod fill;
 mod model;
 mod people;
 mod records;
+pub(crate) mod save;
 mod settings;
 mod site;
 mod source;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use error::LoadError;
+pub use save::{SaveError, Saved};
 pub use settings::{ApiVersions, ConnectedApp, Flow, Limits, OrgType, Settings, User};
 pub use site::Site;
 pub(crate) use users::{Change, Users};
@@ -53,6 +55,9 @@ impl Org {
         let file = directory.join("org.yaml");
         let mut settings: Settings = serde_yaml::from_str(&error::read(&file)?)
             .map_err(|error| LoadError::file(&file, error.to_string()))?;
+        if save::is_saved(directory) {
+            return save::load(directory, settings, scale);
+        }
         let schema = model::load(directory, &settings.metadata)?;
         check(&mut settings, &schema, directory).map_err(|message| LoadError::file(&file, message))?;
         let mut tables: Vec<Table> = schema.objects().iter().map(|_| Table::default()).collect();

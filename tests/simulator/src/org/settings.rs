@@ -2,20 +2,20 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::store::activity::Activity;
 use crate::store::transaction::Doubts;
 
 /// The whole of `org.yaml`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Settings {
     /// Name of the org.
     pub name: String,
     /// Its id of 18 characters; after loading it is always there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Production or sandbox.
     #[serde(default)]
@@ -33,7 +33,7 @@ pub struct Settings {
     #[serde(default = "two_hours")]
     pub session_minutes: f64,
     /// The first label of its own host (`acme`, or `acme--uat` for a sandbox); made from the name otherwise.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub my_domain: Option<String>,
     /// Whether SOAP `login()` works; in orgs made since Winter '26 an administrator must allow it first.
     #[serde(default = "yes")]
@@ -56,7 +56,7 @@ pub struct Settings {
     #[serde(default)]
     pub metadata: Vec<PathBuf>,
     /// File of rules that fire; later.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automation: Option<PathBuf>,
 }
 
@@ -111,7 +111,7 @@ impl Settings {
 }
 
 /// Production or sandbox.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum OrgType {
     #[default]
@@ -120,7 +120,7 @@ pub enum OrgType {
 }
 
 /// The oldest and the newest API version.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct ApiVersions {
@@ -135,7 +135,7 @@ impl Default for ApiVersions {
 }
 
 /// Daily allowances.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Limits {
     /// API requests in 24 hours.
@@ -192,16 +192,26 @@ impl Default for Limits {
 }
 
 /// One user.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct User {
     /// User name, in the form of an e-mail address.
     pub username: String,
     /// Password, if the user may sign in with one.
-    #[serde(default, deserialize_with = "secret")]
+    #[serde(
+        default,
+        deserialize_with = "secret",
+        serialize_with = "told",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub password: Option<SecretString>,
     /// Security token, which may follow the password.
-    #[serde(default, deserialize_with = "secret")]
+    #[serde(
+        default,
+        deserialize_with = "secret",
+        serialize_with = "told",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub security_token: Option<SecretString>,
     /// Name of the profile.
     #[serde(default = "standard_user")]
@@ -216,16 +226,16 @@ pub struct User {
     #[serde(default)]
     pub hidden_objects: Vec<String>,
     /// First name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
     /// Last name; made from the user name otherwise.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<String>,
     /// May sign in.
     #[serde(default = "yes")]
     pub active: bool,
     /// The user's id of 18 characters; after loading it is always there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 }
 
@@ -237,22 +247,27 @@ impl User {
 }
 
 /// One connected app.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ConnectedApp {
     /// Consumer key.
     pub client_id: String,
     /// Consumer secret.
-    #[serde(default, deserialize_with = "secret")]
+    #[serde(
+        default,
+        deserialize_with = "secret",
+        serialize_with = "told",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub client_secret: Option<SecretString>,
     /// Flows that it allows.
     #[serde(default)]
     pub flows: Vec<Flow>,
     /// User of client credentials.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_as: Option<String>,
     /// Name, as the org's limits show it; the consumer key otherwise.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Where the web-server flow may lead back to; compared letter by letter.
     #[serde(default)]
@@ -267,22 +282,22 @@ pub struct ConnectedApp {
     #[serde(default = "yes")]
     pub require_secret: bool,
     /// Users whom an administrator approved; without it all are.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_users: Option<Vec<String>>,
     /// Whether users approve the app themselves, in the web-server flow, before any other flow works for them.
     #[serde(default)]
     pub self_authorize: bool,
     /// Calls in 24 hours that the app is meant to make; only told, in `Sforce-Limit-Info`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_quota: Option<u64>,
     /// Certificate (PEM) whose key signs JWTs; after loading the path is joined to the directory.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<PathBuf>,
     /// Whether a refresh token dies when it is used.
     #[serde(default)]
     pub rotate_refresh_tokens: bool,
     /// Hours that a refresh token lives; without it until it is revoked.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token_hours: Option<f64>,
     /// Whether a refresh token that comes back after its rotation ends all that came of the same sign-in.
     #[serde(default)]
@@ -297,7 +312,7 @@ impl ConnectedApp {
 }
 
 /// OAuth flows.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Flow {
     ClientCredentials,
@@ -310,6 +325,11 @@ pub enum Flow {
 
 fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.map(SecretString::from))
+}
+
+/// For an org that is saved: what stands in `org.yaml` are the passwords of a test.
+fn told<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(|secret| secret.expose_secret()).serialize(to)
 }
 
 fn enterprise() -> String {

@@ -102,7 +102,7 @@ impl Object {
     }
 
     /// Its describe result with what describe results do not tell, so that it can be read again.
-    pub(super) fn full_describe(&self) -> Map<String, Json> {
+    pub(crate) fn full_describe(&self) -> Map<String, Json> {
         let mut describe = self.describe.clone();
         let listed = describe.get_mut("fields").and_then(Json::as_array_mut);
         for json in listed.into_iter().flatten().filter_map(Json::as_object_mut) {

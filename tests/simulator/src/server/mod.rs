@@ -9,7 +9,7 @@ mod tls;
 mod together;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(crate) use together::Open;
 
 use crate::faults::{FaultCount, FaultPlan};
 use crate::log::RequestLog;
-use crate::org::{LoadError, Org};
+use crate::org::{LoadError, Org, SaveError, Saved};
 
 /// Why the simulator does not start.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +150,23 @@ impl Simulator {
         for org in &self.state.orgs {
             org.cursors.end_all();
         }
+    }
+
+    /// Writes an org, given by its id, to a new directory that loads to an equal one.
+    pub fn save(&self, id: &str, directory: &Path) -> Result<Saved, SaveError> {
+        let org = self.state.orgs.iter().find(|org| org.org.id() == id);
+        let org = org.ok_or_else(|| SaveError::Form(format!("there is no org {id}")))?;
+        crate::org::save::save(org, directory)
+    }
+
+    /// Stops, and then writes the org to a new directory; several orgs, each to one in it with its id.
+    pub async fn stop_and_save(self, directory: &Path) -> Result<Vec<Saved>, SaveError> {
+        let state = self.state.clone();
+        self.stop().await;
+        let several = state.orgs.len() > 1;
+        let place =
+            |org: &OrgState| if several { directory.join(org.org.id()) } else { directory.to_owned() };
+        state.orgs.iter().map(|org| crate::org::save::save(org, &place(org))).collect()
     }
 
     /// Takes no more connections, and waits until requests in flight are answered.

@@ -1,7 +1,7 @@
 //! What users do all day: records change, some are deleted, others are new. Generated objects get their share of
 //! it as time goes by, drawn from a seed, so that an org of millions of rows is not the same tomorrow.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::generator::mix;
 use super::transaction::{Cells, Transaction};
@@ -15,7 +15,7 @@ pub(crate) const BATCH: u64 = 2_000;
 const FIELDS: u64 = 3;
 
 /// How much of every generated object changes in a day, as a share of its generated rows.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Activity {
     /// Records that are changed.

@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
+
 use super::index::{hash, same};
 use super::recipe::{ALWAYS, Recipe, recipe_for};
 use super::words::{
@@ -21,7 +23,7 @@ const CHANGED_UNTIL: u64 = 1_767_225_600;
 const MOST_INDEXED: u64 = 16_000_000;
 
 /// Where a generated reference may point.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Pool {
     /// Rows of this list.
     Ids(Vec<Id>),
@@ -32,8 +34,8 @@ pub enum Pool {
 }
 
 /// One field's plan.
-#[derive(Debug)]
-pub(super) struct Column {
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Column {
     pub(super) recipe: Recipe,
     /// Of 256 rows, how many have a value.
     pub(super) fill: u16,
@@ -43,6 +45,7 @@ pub(super) struct Column {
     /// Characters that the text may have.
     pub(super) length: usize,
     /// Lower half of the values' hashes, and row numbers, sorted: made when it is first asked which rows have a value.
+    #[serde(skip)]
     index: OnceLock<Box<[(u32, u32)]>>,
 }
 
@@ -53,6 +56,22 @@ pub struct Generator {
     prefix: [u8; 3],
     count: u64,
     columns: Vec<Arc<Column>>,
+}
+
+/// A generator as it is saved.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Kept<C> {
+    seed: u64,
+    prefix: [u8; 3],
+    count: u64,
+    columns: Vec<C>,
+}
+
+impl<C> Kept<C> {
+    /// How many fields it knows.
+    pub(crate) fn width(&self) -> usize {
+        self.columns.len()
+    }
 }
 
 impl Generator {
@@ -100,6 +119,18 @@ impl Generator {
             }
         };
         Self { columns: old_of.iter().enumerate().map(column).collect(), ..*self }
+    }
+
+    /// What it takes to make the same rows again, for an org that is saved.
+    pub(crate) fn kept(&self) -> Kept<&Column> {
+        let columns = self.columns.iter().map(|column| &**column).collect();
+        Kept { seed: self.seed, prefix: self.prefix, count: self.count, columns }
+    }
+
+    /// The generator of an org that was saved.
+    pub(crate) fn of(kept: Kept<Column>) -> Self {
+        let columns = kept.columns.into_iter().map(Arc::new).collect();
+        Self { seed: kept.seed, prefix: kept.prefix, count: kept.count, columns }
     }
 
     /// Key prefix of its ids.

@@ -1,11 +1,13 @@
 //! What kind of content a generated field gets, told from its describe and its name.
 
+use serde::{Deserialize, Serialize};
+
 use super::generator::{Pool, hash_name};
 use crate::schema::{Field, FieldType, Object};
 
 /// The content of a generated field.
-#[derive(Debug)]
-pub(super) enum Recipe {
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) enum Recipe {
     Null,
     /// A person's name, which is joined from its parts.
     Joined,

@@ -330,6 +330,21 @@ impl Table {
         })
     }
 
+    /// Ids of generated rows that are gone for good.
+    pub(crate) fn purged(&self) -> impl Iterator<Item = Id> {
+        self.rows.iter().filter(|(_, slot)| matches!(slot, Slot::Purged)).map(|(id, _)| id)
+    }
+
+    /// How many rows users have inserted.
+    pub(crate) fn inserted(&self) -> u64 {
+        self.inserted
+    }
+
+    /// Goes on with ids after so many that users have inserted.
+    pub(crate) fn set_inserted(&mut self, inserted: u64) {
+        self.inserted = inserted;
+    }
+
     /// The id that the next row gets that a user inserts.
     pub fn upcoming_id(&self, prefix: [u8; 3]) -> Id {
         Id::new(prefix, FIRST_INSERTED + self.inserted + 1)

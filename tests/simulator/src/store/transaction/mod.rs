@@ -27,7 +27,7 @@ pub use input::read_text;
 pub use refusal::Refusal;
 pub use upsert::UpsertRefusal;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Row, World};
 use crate::schema::Object;
@@ -37,7 +37,7 @@ use crate::value::{Id, Value};
 pub type Cells = Vec<(usize, Option<Value>)>;
 
 /// What the writer of this could not find out for certain of Salesforce; tests run with either form.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Doubts {
     /// Emptying a reference because its target was deleted moves the record's SystemModstamp.
