@@ -219,7 +219,8 @@ fn settings_now(
     }
     let mut settings = Settings { users, metadata: Vec::new(), ..settings.clone() };
     for (number, app) in settings.connected_apps.iter_mut().enumerate() {
-        if let Some(certificate) = &mut app.certificate {
+        // one that is not there is missed by whoever signs in with it, and by nobody else
+        if let Some(certificate) = app.certificate.as_mut().filter(|certificate| certificate.exists()) {
             let name = format!("certificates/{}.pem", number + 1);
             writer.copy(certificate, &name)?;
             *certificate = name.into();

@@ -130,7 +130,7 @@ fn what_is_there_is_not_written_over_and_a_failure_leaves_nothing() {
     fs::create_dir(&empty).unwrap();
     save_world(&world, &site, users(), &empty).unwrap();
     let mut broken = site.clone();
-    broken.settings.connected_apps[0].certificate = Some(folder.path().join("nowhere.pem"));
+    broken.settings.connected_apps[0].certificate = Some(full.clone());
     let target = folder.path().join("target");
     assert!(matches!(save_world(&world, &broken, users(), &target), Err(SaveError::File { .. })));
     let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -172,7 +172,7 @@ fn apply(world: &mut World, at: i64, step: &Step) {
         let table = world.database.table(object);
         ids.extend(table.scan(Bounds::ALL, true).map(|row| table.id_of(row)));
     }
-    let pick = |n: u8| ids[usize::from(n) % ids.len()];
+    let pick = |n: u8| ids.get(usize::from(n) % ids.len().max(1)).copied().unwrap_or(Id::LOWEST);
     if let Step::AddField(n) = step {
         let text = format!(
             r#"{{"do": "addField", "object": "Account", "field": "F{n}__c", "definition": {{"type": "string", "length": 20}}}}"#
