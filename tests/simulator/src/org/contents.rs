@@ -39,8 +39,43 @@ pub(super) fn complete(world: &mut World, directory: &Path, owner: Option<Id>) -
             world.database.table_mut(object).put(row);
         }
     }
+    standard_price_book(world, owner);
     let actor = Actor::platform(owner.unwrap_or(Id::LOWEST));
     Transaction::new(world, actor, SET_UP, Doubts::default())
         .publish_loaded()
         .map_err(|refusal| LoadError::file(&directory.join("data"), format!("ContentVersion: {refusal}")))
+}
+
+/// Every org has the standard price book; one that the data does not tell of is added.
+fn standard_price_book(world: &mut World, owner: Option<Id>) {
+    let schema = world.schema.clone();
+    let Some(object) = schema.find("Pricebook2") else { return };
+    let described = schema.object(object);
+    let (Some(standard), Some(prefix)) = (described.find("IsStandard"), described.key_prefix) else { return };
+    let table = world.database.table(object);
+    if table.stored_rows().any(|row| row.get(standard) == Cell::Bool(true)) {
+        return;
+    }
+    let free =
+        (1..=u64::from(u16::MAX)).map(|serial| Id::new(prefix, serial)).find(|id| table.find(*id).is_none());
+    let Some(id) = free else { return };
+    let mut row = Row::new(id);
+    let stamped = Some(Value::DateTime(SET_UP));
+    for (name, value) in [
+        ("Id", Some(Value::Id(id))),
+        ("Name", Some(Value::Text("Standard Price Book".into()))),
+        ("IsStandard", Some(Value::Bool(true))),
+        ("IsActive", Some(Value::Bool(true))),
+        ("CreatedDate", stamped.clone()),
+        ("LastModifiedDate", stamped.clone()),
+        ("SystemModstamp", stamped),
+        ("OwnerId", owner.map(Value::Id)),
+        ("CreatedById", owner.map(Value::Id)),
+        ("LastModifiedById", owner.map(Value::Id)),
+    ] {
+        if let Some(field) = described.find(name) {
+            row.set(field, value);
+        }
+    }
+    world.database.table_mut(object).put(row);
 }

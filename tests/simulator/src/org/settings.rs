@@ -49,6 +49,9 @@ pub struct Settings {
     /// Which form facts about Salesforce take that could not be found out for certain.
     #[serde(default)]
     pub doubts: Doubts,
+    /// Whether accounts can be persons: off in new orgs, and never off again.
+    #[serde(default)]
+    pub person_accounts: bool,
     /// How much of the generated records users change in a day.
     #[serde(default)]
     pub activity: Activity,
@@ -150,6 +153,9 @@ pub struct Limits {
     /// Megabytes of records.
     #[serde(rename = "dataStorageMB")]
     pub data_storage_mb: u64,
+    /// Megabytes of files.
+    #[serde(rename = "fileStorageMB")]
+    pub file_storage_mb: u64,
     /// How many seconds `limits` is behind.
     pub lag_seconds: u64,
     /// API requests that others make in an hour, all the time.
@@ -178,6 +184,7 @@ impl Default for Limits {
             daily_bulk_api_batches: 15_000,
             daily_bulk_v2_query_file_storage_mb: 976_562,
             data_storage_mb: 10_240,
+            file_storage_mb: 10_240,
             lag_seconds: 0,
             others_per_hour: 0,
             record_count_seconds: 0,

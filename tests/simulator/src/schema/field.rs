@@ -146,6 +146,13 @@ pub struct Field {
     pub picklist: Vec<String>,
     /// Only those values.
     pub restricted_picklist: bool,
+    /// The field whose value decides which values of this picklist may be chosen.
+    pub controller: Option<String>,
+    /// All values of the picklist, inactive ones included, in the order that `validFor` of others counts them by.
+    pub listed: Vec<String>,
+    /// For values of a dependent picklist the places of the controlling values that allow them, a bit for each, the
+    /// first one highest.
+    pub valid_for: Vec<(String, Vec<u8>)>,
     /// What a record gets that does not say.
     pub default: Option<Value>,
     /// Label, which some error messages name.
@@ -211,10 +218,24 @@ impl Field {
                 .filter_map(|v| v["value"].as_str())
                 .map(str::to_owned)
                 .collect(),
+            controller: text("controllerName"),
+            listed: list("picklistValues")
+                .iter()
+                .filter_map(|value| value["value"].as_str())
+                .map(str::to_owned)
+                .collect(),
+            valid_for: list("picklistValues").iter().filter_map(valid_for).collect(),
             parts: Vec::new(),
             name_parts: Vec::new(),
         })
     }
+}
+
+/// A value of a dependent picklist and the bits of its `validFor`, which describe writes in base64.
+fn valid_for(value: &Json) -> Option<(String, Vec<u8>)> {
+    use base64::Engine as _;
+    let bits = base64::engine::general_purpose::STANDARD.decode(value["validFor"].as_str()?).ok()?;
+    Some((value["value"].as_str()?.to_owned(), bits))
 }
 
 /// The default of a field: its own, or the value of the picklist that is marked so.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use change::{Changed, SchemaChange};
 pub use field::{Field, FieldType};
-pub use object::Object;
+pub use object::{Object, TYPE_PICKLISTS, TypePicklist};
 pub use relation::{OnDelete, Relation};
 pub use view::View;
 

@@ -24,6 +24,35 @@ const LOCATION_PARTS: [(&str, &str); 2] = [("__Latitude__s", "latitude"), ("__Lo
 /// The parts of a person's name, in the order in which the Name field joins them.
 const NAME_PARTS: [&str; 4] = ["FirstName", "MiddleName", "LastName", "Suffix"];
 
+/// A key that describe results do not have and that is not shown: what the record types leave of the picklists, as
+/// metadata tells it: `{"<record type id>": {"<field>": {"values": ["a"], "default": "a"}}}`.
+pub const TYPE_PICKLISTS: &str = "recordTypePicklists";
+
+/// What a record type leaves of a picklist.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TypePicklist {
+    /// Values that may be chosen.
+    pub values: Vec<String>,
+    /// What a record gets that does not say.
+    pub default: Option<String>,
+}
+
+/// Numbers of the fields that all records are stamped with.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)] // the names are Salesforce's
+pub struct Stamps {
+    pub id: Option<usize>,
+    pub owner: Option<usize>,
+    pub is_deleted: Option<usize>,
+    pub created_by: Option<usize>,
+    pub created: Option<usize>,
+    pub modified_by: Option<usize>,
+    pub modified: Option<usize>,
+    pub stamp: Option<usize>,
+    pub master: Option<usize>,
+    pub record_type: Option<usize>,
+}
+
 /// One object of an org.
 #[derive(Clone, Debug)]
 pub struct Object {
@@ -37,6 +66,12 @@ pub struct Object {
     pub fields: Vec<Field>,
     /// Record types that users may choose, without Master.
     pub record_types: Vec<Id>,
+    /// The record type that a record gets which names none.
+    pub default_type: Option<Id>,
+    /// What record types leave of picklists, by record type and field.
+    pub type_picklists: HashMap<(Id, usize), TypePicklist>,
+    /// Fields that all records are stamped with.
+    pub stamps: Stamps,
     /// Lists of children: relationship name, child object, child field.
     pub children: Vec<(String, String, String)>,
     /// The describe result, as recorded or written out.
@@ -68,7 +103,24 @@ impl Object {
             }
         }
         let record_types = record_types(&describe);
+        let find = |name: &str| index.get(&name.to_ascii_lowercase()).copied();
+        let stamps = Stamps {
+            id: find("Id"),
+            owner: find("OwnerId"),
+            is_deleted: find("IsDeleted"),
+            created_by: find("CreatedById"),
+            created: find("CreatedDate"),
+            modified_by: find("LastModifiedById"),
+            modified: find("LastModifiedDate"),
+            stamp: find("SystemModstamp"),
+            master: find("MasterRecordId"),
+            record_type: find("RecordTypeId"),
+        };
+        let type_picklists = type_picklists(&describe, find);
         Ok(Self {
+            stamps,
+            type_picklists,
+            default_type: default_type(&describe),
             key_prefix: describe
                 .get("keyPrefix")
                 .and_then(Json::as_str)
@@ -162,6 +214,30 @@ fn record_types(describe: &Map<String, Json>) -> Vec<Id> {
         .filter(|info| info["master"] == Json::Bool(false) && info["available"] == Json::Bool(true))
         .filter_map(|info| Id::parse(info["recordTypeId"].as_str()?))
         .collect()
+}
+
+fn default_type(describe: &Map<String, Json>) -> Option<Id> {
+    let listed = describe.get("recordTypeInfos")?.as_array()?;
+    let default = |info: &&Json| info["defaultRecordTypeMapping"] == true && info["master"] != true;
+    Id::parse(listed.iter().find(default)?["recordTypeId"].as_str()?)
+}
+
+fn type_picklists(
+    describe: &Map<String, Json>,
+    find: impl Fn(&str) -> Option<usize>,
+) -> HashMap<(Id, usize), TypePicklist> {
+    let mut all = HashMap::new();
+    let of_types = describe.get(TYPE_PICKLISTS).and_then(Json::as_object);
+    for (id, fields) in of_types.into_iter().flatten() {
+        for (field, told) in fields.as_object().into_iter().flatten() {
+            let (Some(id), Some(field)) = (Id::parse(id), find(field)) else { continue };
+            let values = told["values"].as_array().into_iter().flatten();
+            let values = values.filter_map(Json::as_str).map(str::to_owned).collect();
+            let default = told["default"].as_str().map(str::to_owned);
+            all.insert((id, field), TypePicklist { values, default });
+        }
+    }
+    all
 }
 
 fn children(describe: &Map<String, Json>) -> Vec<(String, String, String)> {

@@ -71,12 +71,19 @@ impl OrgState {
             passed.bin_until = now;
             let old = passed.started..now - BIN_MS;
             let emptied = self.transact(0, 0, |transaction| {
-                let emptied = transaction.empty_bin(old.clone());
+                let emptied = transaction.empty_bin(old.clone()) + transaction.trim_bin();
                 // a transaction without any change need not be seen
                 if emptied > 0 { Ok(emptied) } else { Err(()) }
             });
             if let Ok(records) = emptied {
-                tracing::info!(records, "the recycle bin lost what lay in it for 15 days");
+                tracing::info!(records, "the recycle bin lost what lay in it for 15 days, or had no room");
+            }
+            let archived = self.transact(0, 0, |transaction| {
+                let archived = transaction.archive_activities();
+                if archived > 0 { Ok(archived) } else { Err(()) }
+            });
+            if let Ok(records) = archived {
+                tracing::info!(records, "activities of a year ago were archived");
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::org::{Org, Site, Users};
 use crate::rest::{Cursors, Derived};
 use crate::store::World;
 use crate::store::locks::{Held, Locks};
-use crate::store::transaction::{Actor, Options, Transaction};
+use crate::store::transaction::{Actor, Allowance, Options, Transaction, Usernames};
 use crate::value::Id;
 
 /// The whole simulator.
@@ -51,6 +51,8 @@ pub(crate) struct OrgState {
     pub(super) passing: Passing,
     /// Rows that transactions which go on for a while have locked.
     pub(crate) locks: Locks,
+    /// The user names of all orgs.
+    usernames: Arc<Usernames>,
     pub(super) world: RwLock<World>,
     /// Held by the one transaction that runs: the time of the last one, in milliseconds since 1970.
     pub(super) changing: Mutex<i64>,
@@ -132,8 +134,9 @@ impl OrgState {
             let mut world = self.now();
             *last = self.clock.now_ms().max(*last);
             let others = self.locks.others(Some(holder));
-            let mut transaction =
-                Transaction::new(&mut world, actor, *last - options.late, settings.doubts).with(options);
+            let mut transaction = Transaction::new(&mut world, actor, *last - options.late, settings.doubts)
+                .with(options)
+                .within(self.allowance());
             transaction.beside(others, keep);
             let done = work(&mut transaction);
             let (met, taken) = transaction.locks();
@@ -147,6 +150,18 @@ impl OrgState {
             }
             let held = if keep && done.is_ok() { self.locks.hold(holder, &taken) } else { None };
             return (done, held);
+        }
+    }
+}
+
+impl OrgState {
+    pub(super) fn allowance(&self) -> Allowance {
+        let settings = &self.org.settings;
+        Allowance {
+            data_mb: Some(settings.limits.data_storage_mb),
+            file_mb: Some(settings.limits.file_storage_mb),
+            person_accounts: settings.person_accounts,
+            usernames: Some((self.usernames.clone(), self.number)),
         }
     }
 }
@@ -185,9 +200,11 @@ impl State {
         facts: Facts,
     ) -> Self {
         let clock = Arc::new(Clock::default());
+        let usernames = Arc::new(Usernames::default());
         let with_state = |(number, org): (usize, Org)| {
             let (org, mut world) = org.into_parts();
             world.database.surroundings_mut().clock = Some(clock.clone());
+            usernames.take(&world, number);
             Arc::new(OrgState {
                 number,
                 users: Users::new(&org.settings.users),
@@ -199,6 +216,7 @@ impl State {
                 passing: Passing::new(&clock),
                 clock: clock.clone(),
                 locks: Locks::default(),
+                usernames: usernames.clone(),
                 world: RwLock::new(world),
                 changing: Mutex::default(),
                 org,

@@ -70,8 +70,9 @@ impl OrgState {
         let actor = Actor::new(id, |permission| user.as_ref().is_some_and(|user| user.may(permission)));
         let mut world = open.world();
         let doubts = self.org.settings.doubts;
-        let mut transaction =
-            Transaction::new(&mut world, actor, open.at - options.late, doubts).with(options);
+        let mut transaction = Transaction::new(&mut world, actor, open.at - options.late, doubts)
+            .with(options)
+            .within(self.allowance());
         transaction.beside(open.others.clone(), false);
         let done = work(&mut transaction);
         let (met, _) = transaction.locks();

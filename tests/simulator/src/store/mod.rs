@@ -44,6 +44,8 @@ pub struct Database {
     surroundings: Arc<Surroundings>,
     /// Who reads this snapshot: `$User` of formulas.
     reader: Option<Id>,
+    /// Bytes of these contents.
+    file_bytes: u64,
 }
 
 impl Database {
@@ -54,6 +56,7 @@ impl Database {
             files: HashTrieMapSync::default(),
             surroundings: Arc::default(),
             reader: None,
+            file_bytes: 0,
         }
     }
 
@@ -120,9 +123,15 @@ impl Database {
         self.files.get(key).cloned()
     }
 
+    /// Bytes of the contents that were written while the org runs.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
     /// Keeps a content.
     pub fn keep_file(&mut self, key: &str, content: Content) {
         if !self.files.contains_key(key) {
+            self.file_bytes += content.length();
             self.files.insert_mut(key.into(), content);
         }
     }

@@ -1,12 +1,41 @@
 //! What makes a record's content refused.
 
 use super::{Cells, Refusal, Transaction};
-use crate::schema::{Field, FieldType};
+use crate::schema::{Field, FieldType, Object};
 use crate::store::Row;
-use crate::value::{Cell, Id};
+use crate::value::{Cell, Id, Value};
 
 /// Audit fields that the permission to set them opens, on insert alone.
 const AUDIT: [&str; 4] = ["CreatedById", "CreatedDate", "LastModifiedById", "LastModifiedDate"];
+/// Standard objects whose audit fields can be set; custom ones all can (help page "Enable Create Audit Fields").
+const AUDITED: [&str; 26] = [
+    "Account",
+    "ArticleVersion",
+    "Attachment",
+    "CampaignMember",
+    "Case",
+    "CaseComment",
+    "Contact",
+    "ContentVersion",
+    "Contract",
+    "EmailMessage",
+    "Event",
+    "FeedComment",
+    "FeedItem",
+    "Holiday",
+    "Idea",
+    "IdeaComment",
+    "KnowledgeArticleVersion",
+    "Lead",
+    "Note",
+    "Opportunity",
+    "Order",
+    "Question",
+    "Quote",
+    "Solution",
+    "Task",
+    "Vote",
+];
 /// Parents above a record at most, where its own object is its parent.
 const DEEPEST: usize = 500;
 
@@ -14,8 +43,11 @@ impl Transaction<'_> {
     /// Fields that the user may not write.
     pub(super) fn check_writable(&self, object: usize, cells: &Cells, insert: bool) -> Result<(), Refusal> {
         let described = self.described(object);
+        let audited = insert
+            && self.actor.sets_audit_fields
+            && (described.is_custom() || AUDITED.contains(&described.name.as_str()));
         let writable = |field: &Field| {
-            let audit = insert && self.actor.sets_audit_fields && AUDIT.contains(&field.name.as_str());
+            let audit = audited && AUDIT.contains(&field.name.as_str());
             audit || if insert { field.createable } else { field.updateable }
         };
         let refused = cells.iter().map(|(field, _)| &described.fields[*field]);
@@ -41,6 +73,9 @@ impl Transaction<'_> {
         insert: bool,
     ) -> Result<(), Refusal> {
         self.check_required(object, row, set, insert)?;
+        if insert {
+            self.check_times(object, row)?;
+        }
         for &field in set {
             self.check_cell(object, row, field)?;
         }
@@ -64,10 +99,32 @@ impl Transaction<'_> {
         Err(Refusal { code: "REQUIRED_FIELD_MISSING", message, fields })
     }
 
+    /// A record was not changed before it was made.
+    fn check_times(&self, object: usize, row: &Row) -> Result<(), Refusal> {
+        let stamps = self.described(object).stamps;
+        let at = |field: Option<usize>| match field.map(|field| row.get(field)) {
+            Some(Cell::DateTime(at)) => Some(at),
+            _ => None,
+        };
+        match (at(stamps.created), at(stamps.modified)) {
+            (Some(made), Some(changed)) if changed < made => {
+                let message = "Last Modified Date before Created Date";
+                Err(Refusal::field("FIELD_INTEGRITY_EXCEPTION", "LastModifiedDate", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_cell(&self, object: usize, row: &Row, number: usize) -> Result<(), Refusal> {
         let field = &self.described(object).fields[number];
         match row.get(number) {
-            Cell::Text(text) => check_text(field, text),
+            Cell::Text(text) => match field.kind {
+                FieldType::Picklist | FieldType::MultiPicklist => {
+                    check_length(field, text)?;
+                    self.check_picklist(object, row, number, text)
+                }
+                _ => check_text(field, text),
+            },
             Cell::Number(decimal) => {
                 let (units, scale) = decimal.parts();
                 let whole = units.unsigned_abs() / 10u64.pow(u32::from(scale));
@@ -84,6 +141,9 @@ impl Transaction<'_> {
     }
 
     fn check_reference(&self, object: usize, row: &Row, field: &Field, id: Id) -> Result<(), Refusal> {
+        if field.name == "RecordTypeId" {
+            return self.check_record_type(object, id);
+        }
         let Some(target) = self.object_of(id) else {
             // ids of what the schema does not describe are beyond what can be judged
             let judged = field.reference_to.iter().all(|target| self.world.schema.find(target).is_some());
@@ -96,7 +156,7 @@ impl Transaction<'_> {
         if id == row.id {
             return Err(circular());
         }
-        self.alive(id)?;
+        self.is_alive(id)?;
         if target == object && self.is_below(object, field, id, row.id) {
             return Err(circular());
         }
@@ -120,28 +180,33 @@ impl Transaction<'_> {
     }
 }
 
-fn check_text(field: &Field, text: &str) -> Result<(), Refusal> {
+fn check_length(field: &Field, text: &str) -> Result<(), Refusal> {
     let bounded = field.length > 0 && field.kind != FieldType::Base64;
     if bounded && text.len() > field.length && text.chars().count() > field.length {
         let message = format!("{}: data value too large: {text} (max length={})", field.label, field.length);
         return Err(Refusal::field("STRING_TOO_LONG", &field.name, message));
     }
-    match field.kind {
-        FieldType::Picklist | FieldType::MultiPicklist if field.restricted_picklist => {
-            let mut values = text.split(';').map(str::trim);
-            let single = field.kind == FieldType::Picklist;
-            let known = |value: &str| field.picklist.iter().any(|known| known.eq_ignore_ascii_case(value));
-            let wrong =
-                if single { (!known(text)).then_some(text) } else { values.find(|value| !known(value)) };
-            let Some(wrong) = wrong else { return Ok(()) };
-            let message = format!("{}: bad value for restricted picklist field: {wrong}", field.label);
-            Err(Refusal::field("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", &field.name, message))
+    Ok(())
+}
+
+fn check_text(field: &Field, text: &str) -> Result<(), Refusal> {
+    check_length(field, text)?;
+    if field.kind == FieldType::Email && !is_email(text) {
+        let message = format!("{}: invalid email address: {text}", field.label);
+        return Err(Refusal::field("INVALID_EMAIL_ADDRESS", &field.name, message));
+    }
+    Ok(())
+}
+
+/// Cuts texts to what their fields hold (SOAP API guide, AllowFieldTruncationHeader).
+pub(super) fn truncate(object: &Object, row: &mut Row) {
+    for (number, field) in object.fields.iter().enumerate() {
+        let Cell::Text(text) = row.get(number) else { continue };
+        if field.length == 0 || field.kind == FieldType::Base64 || text.len() <= field.length {
+            continue;
         }
-        FieldType::Email if !is_email(text) => {
-            let message = format!("{}: invalid email address: {text}", field.label);
-            Err(Refusal::field("INVALID_EMAIL_ADDRESS", &field.name, message))
-        }
-        _ => Ok(()),
+        let cut: String = text.chars().take(field.length).collect();
+        row.set(number, Some(Value::Text(cut.into())));
     }
 }
 

@@ -99,6 +99,8 @@ impl Transaction<'_> {
     fn deletable(&mut self, id: Id) -> Result<(), Refusal> {
         let (object, row) = self.alive(id)?;
         self.allow(object, "deletable", "delete")?;
+        self.check_deletion(object, &row)?;
+        self.check_mix(object)?;
         self.lock(object, &row, None)
     }
 
@@ -264,7 +266,7 @@ impl Transaction<'_> {
         members
     }
 
-    fn purge_one(&mut self, id: Id) {
+    pub(super) fn purge_one(&mut self, id: Id) {
         let Some(object) = self.object_of(id) else { return };
         let at = self.at;
         let table = self.world.database.table_mut(object);

@@ -91,9 +91,14 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Refuses a version without content, which no field of the describe says is required.
+    /// Refuses a content that there is no room for, and a version without content, which no field of the describe says
+    /// is required.
     pub(super) fn check_content(&self, object: usize, row: &Row) -> Result<(), Refusal> {
         let described = self.described(object);
+        let contents = CONTENTS.iter().find(|(name, ..)| *name == described.name);
+        if contents.is_some_and(|(_, content, ..)| self.named(object, row, content) != Cell::Null) {
+            self.check_file_room()?;
+        }
         if described.name != "ContentVersion" {
             return Ok(());
         }
@@ -164,7 +169,10 @@ impl Transaction<'_> {
         if number == 1 {
             // the owner's own share, then the place that the file was put to
             let places = [(owner, "I"), (place, "V")];
-            for (entity, share) in places.into_iter().filter_map(|(entity, share)| Some((entity?, share))) {
+            // one link is enough where the owner's is the first place
+            let places = if places[0].0 == places[1].0 { &places[..1] } else { &places[..] };
+            for (entity, share) in places.iter().cloned().filter_map(|(entity, share)| Some((entity?, share)))
+            {
                 self.link(document, entity, share);
             }
         }
@@ -202,7 +210,7 @@ impl Transaction<'_> {
     }
 
     /// Inserts what users may not insert themselves.
-    fn insert_own(&mut self, object: usize, cells: &[(&str, Option<Value>)]) -> Id {
+    pub(super) fn insert_own(&mut self, object: usize, cells: &[(&str, Option<Value>)]) -> Id {
         let described = self.world.schema.object(object);
         let given: Cells =
             cells.iter().filter_map(|(name, value)| Some((described.find(name)?, value.clone()))).collect();

@@ -6,14 +6,17 @@
 //! world on the first refusal (`OrgState::change` does so).
 
 mod actor;
+mod allowance;
 mod check;
 mod delete;
 mod files;
 mod input;
 mod lock;
 mod merge;
+mod picklist;
 mod refusal;
 mod row;
+mod standard;
 #[cfg(test)]
 mod tests;
 mod undelete;
@@ -21,6 +24,7 @@ mod unique;
 mod upsert;
 
 pub use actor::{Actor, Assignment, Options};
+pub use allowance::{Allowance, Usernames};
 pub use files::file_key;
 pub(crate) use files::{CONTENTS, md5_hex};
 pub use input::read_text;
@@ -44,11 +48,13 @@ pub struct Doubts {
     pub clearing_stamps: bool,
     /// Undeleting the target fills the references again.
     pub undelete_refills: bool,
+    /// A restricted picklist's value that does not go with the controlling field's is refused.
+    pub dependent_picklists: bool,
 }
 
 impl Default for Doubts {
     fn default() -> Self {
-        Self { clearing_stamps: true, undelete_refills: true }
+        Self { clearing_stamps: true, undelete_refills: true, dependent_picklists: true }
     }
 }
 
@@ -61,6 +67,8 @@ pub struct Transaction<'a> {
     at: i64,
     doubts: Doubts,
     options: Options,
+    allowance: Allowance,
+    counted: allowance::Counted,
     /// What others have locked, and what this transaction locks.
     locking: lock::Locking,
 }
@@ -74,6 +82,8 @@ impl<'a> Transaction<'a> {
             at: at.div_euclid(1_000) * 1_000,
             doubts,
             options: Options::default(),
+            allowance: Allowance::default(),
+            counted: allowance::Counted::default(),
             locking: lock::Locking::default(),
         }
     }
@@ -118,15 +128,23 @@ impl<'a> Transaction<'a> {
         for (field, value) in cells {
             row.set(field, value);
         }
+        self.choose_record_type(object, &mut row)?;
         self.complete(object, &mut row);
+        if self.options.truncate {
+            check::truncate(self.described(object), &mut row);
+        }
+        self.apply_standard(object, &mut row, None)?;
         let set: Vec<usize> = row.cells().map(|(field, _)| field).collect();
         self.check_row(object, &row, &set, true)?;
         self.check_content(object, &row)?;
+        self.check_room(object)?;
+        self.check_mix(object)?;
         self.lock(object, &row, None)?;
         self.number(object, &mut row);
         let id = self.world.database.table_mut(object).next_id(prefix);
         self.write(object, row);
         self.after_insert(object, id)?;
+        self.follow_standard(object, id, None);
         Ok(id)
     }
 
@@ -135,18 +153,23 @@ impl<'a> Transaction<'a> {
         let (object, mut row) = self.alive(id)?;
         self.allow(object, "updateable", "edit")?;
         self.check_writable(object, &cells, false)?;
-        let before = self.locking.is_needed().then(|| row.clone());
+        let before = row.clone();
         let set: Vec<usize> = cells.iter().map(|(field, _)| *field).collect();
         for (field, value) in cells {
             row.set(field, value);
         }
         self.measure(object, &mut row);
-        self.check_row(object, &row, &set, false)?;
-        if let Some(before) = before {
-            self.lock(object, &row, Some(&before))?;
+        if self.options.truncate {
+            check::truncate(self.described(object), &mut row);
         }
+        self.apply_standard(object, &mut row, Some(&before))?;
         self.stamp(object, &mut row, true);
+        self.check_row(object, &row, &set, false)?;
+        self.check_content(object, &row)?;
+        self.check_mix(object)?;
+        self.lock(object, &row, Some(&before))?;
         self.write(object, row);
+        self.follow_standard(object, id, Some(&before));
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use super::{Refusal, Transaction};
 use crate::schema::FieldType;
 use crate::store::{Row, RowRef};
+use crate::value::calendar::{DAY_MS, civil_from_days};
 use crate::value::{Cell, Id, Value};
 
 impl Transaction<'_> {
@@ -30,12 +31,21 @@ impl Transaction<'_> {
         row
     }
 
+    /// The object of a record that is there and not deleted.
+    pub(super) fn is_alive(&self, id: Id) -> Result<usize, Refusal> {
+        let object = self.object_of(id).ok_or_else(Refusal::unknown)?;
+        let table = self.world.database.table(object);
+        match table.find(id).ok_or_else(Refusal::unknown)? {
+            // an archived activity is shown by queryAll only, but it is not deleted
+            RowRef::Stored(row) if row.deleted && table.gone(id).is_some() => Err(Refusal::deleted()),
+            _ => Ok(object),
+        }
+    }
+
     /// A copy of a record that is not deleted.
     pub(super) fn alive(&self, id: Id) -> Result<(usize, Row), Refusal> {
-        let (object, row) = self.find(id).ok_or_else(Refusal::unknown)?;
-        // an archived activity is shown by queryAll only, but it is not deleted
-        let deleted = row.deleted && self.world.database.table(object).gone(id).is_some();
-        if deleted { Err(Refusal::deleted()) } else { Ok((object, row)) }
+        self.is_alive(id)?;
+        self.find(id).ok_or_else(Refusal::unknown)
     }
 
     /// An activity of long ago, which only queryAll shows.
@@ -59,54 +69,65 @@ impl Transaction<'_> {
 
     /// Notes the change in the audit fields: automation moves SystemModstamp alone, users the others as well.
     pub(super) fn stamp(&self, object: usize, row: &mut Row, by_user: bool) {
-        let now = Some(Value::DateTime(self.at));
-        self.set(object, row, "SystemModstamp", now.clone());
+        let stamps = self.described(object).stamps;
+        let mut set = |field: Option<usize>, value: Value| {
+            if let Some(field) = field {
+                row.set(field, Some(value));
+            }
+        };
+        set(stamps.stamp, Value::DateTime(self.at));
         if by_user {
-            self.set(object, row, "LastModifiedDate", now);
-            self.set(object, row, "LastModifiedById", Some(Value::Id(self.actor.user)));
+            set(stamps.modified, Value::DateTime(self.at));
+            set(stamps.modified_by, Value::Id(self.actor.user));
         }
     }
 
     /// What the server fills in when a record is made.
     pub(super) fn complete(&mut self, object: usize, row: &mut Row) {
-        let id = row.id;
-        self.set(object, row, "Id", Some(Value::Id(id)));
         let described = self.described(object);
+        let stamps = described.stamps;
+        if let Some(field) = stamps.id {
+            row.set(field, Some(Value::Id(row.id)));
+        }
         for (number, field) in described.fields.iter().enumerate() {
-            let empty = row.get(number) == Cell::Null;
-            match (&field.default, field.kind) {
-                (Some(default), _) if empty => row.set(number, Some(default.clone())),
-                (None, FieldType::Boolean) if empty => row.set(number, Some(Value::Bool(false))),
-                _ => {}
+            let default = match (&field.default, field.kind) {
+                (Some(default), _) => default.clone(),
+                (None, FieldType::Boolean) => Value::Bool(false),
+                _ => continue,
+            };
+            if row.get(number) == Cell::Null {
+                row.set(number, Some(default));
             }
         }
+        let mut default = |field: Option<usize>, value: Value| {
+            let field = field?;
+            if row.get(field) == Cell::Null {
+                row.set(field, Some(value));
+            }
+            row.get(field).to_value()
+        };
         if described.is_custom() {
             // a custom object's Name says `defaultedOnCreate`: it is the id
-            self.default(object, row, "Name", Value::Text(id.to_string().into()));
+            let name = described.find("Name");
+            let numbered = name.is_some_and(|name| described.fields[name].auto_number);
+            if let Some(id) =
+                stamps.id.filter(|_| !numbered).and_then(|id| default(Some(id), Value::Bool(false)))
+            {
+                let Value::Id(id) = id else { return };
+                default(name, Value::Text(id.to_string().into()));
+            }
         }
-        let defaults = [
-            ("OwnerId", Value::Id(self.actor.user)),
-            ("CreatedById", Value::Id(self.actor.user)),
-            ("CreatedDate", Value::DateTime(self.at)),
-        ];
-        for (name, value) in defaults {
-            self.default(object, row, name, value);
-        }
-        let made = described_cell(self, object, row, "CreatedDate").unwrap_or(Value::DateTime(self.at));
+        let (user, now) = (Value::Id(self.actor.user), Value::DateTime(self.at));
+        default(stamps.owner, user.clone());
         // a record that was made long ago, with the permission to say so, was changed then at the earliest
-        self.default(object, row, "LastModifiedDate", made);
-        let by = described_cell(self, object, row, "CreatedById").unwrap_or(Value::Id(self.actor.user));
-        self.default(object, row, "LastModifiedById", by);
-        self.set(object, row, "SystemModstamp", Some(Value::DateTime(self.at)));
-        self.measure(object, row);
-    }
-
-    fn default(&self, object: usize, row: &mut Row, name: &str, value: Value) {
-        if let Some(field) = self.described(object).find(name)
-            && row.get(field) == Cell::Null
-        {
-            row.set(field, Some(value));
+        let made = default(stamps.created, now.clone()).unwrap_or_else(|| now.clone());
+        let by = default(stamps.created_by, user.clone()).unwrap_or(user);
+        default(stamps.modified, made);
+        default(stamps.modified_by, by);
+        if let Some(field) = stamps.stamp {
+            row.set(field, Some(now));
         }
+        self.measure(object, row);
     }
 
     /// Gives the record its numbers: one more than the highest that there was.
@@ -121,7 +142,7 @@ impl Transaction<'_> {
             let next = last.unwrap_or_else(|| self.highest_number(object, field)) + 1;
             self.world.database.table_mut(object).set_last_number(field, next);
             let text = match format {
-                Some(format) => numbered(&format, next),
+                Some(format) => numbered(&format, next, self.at),
                 None => format!("{next:0width$}", width = length.clamp(1, 8)),
             };
             row.set(field, Some(Value::Text(text.into())));
@@ -143,13 +164,31 @@ impl Transaction<'_> {
     }
 }
 
-fn described_cell(transaction: &Transaction<'_>, object: usize, row: &Row, name: &str) -> Option<Value> {
-    row.get(transaction.described(object).find(name)?).to_value()
-}
-
-/// A number in its display format: `INV-{0000}` gives `INV-0007`.
-fn numbered(format: &str, number: u64) -> String {
-    let Some((head, rest)) = format.split_once('{') else { return format!("{format}{number}") };
-    let Some((zeros, tail)) = rest.split_once('}') else { return format!("{format}{number}") };
-    format!("{head}{number:0width$}{tail}", width = zeros.len())
+/// A number in its display format: `INV-{0000}` gives `INV-0007`; `{YYYY}`, `{YY}`, `{MM}` and `{DD}` are the day of
+/// the record (help page "Custom Field Attributes", display format).
+fn numbered(format: &str, number: u64, at: i64) -> String {
+    let (year, month, day) = civil_from_days(at.div_euclid(DAY_MS) as i32);
+    let mut text = String::new();
+    let mut rest = format;
+    let mut counted = false;
+    while let Some((head, tail)) = rest.split_once('{') {
+        let Some((token, tail)) = tail.split_once('}') else { break };
+        text.push_str(head);
+        match token {
+            "YYYY" => text.push_str(&format!("{year:04}")),
+            "YY" => text.push_str(&format!("{:02}", year.rem_euclid(100))),
+            "MM" => text.push_str(&format!("{month:02}")),
+            "DD" => text.push_str(&format!("{day:02}")),
+            zeros => {
+                counted = true;
+                text.push_str(&format!("{number:0width$}", width = zeros.len()));
+            }
+        }
+        rest = tail;
+    }
+    text.push_str(rest);
+    if !counted {
+        text.push_str(&number.to_string());
+    }
+    text
 }

@@ -1,3 +1,11 @@
+//! Changes of records, rule by rule.
+
+mod keys;
+mod locks;
+mod rate;
+mod rules;
+mod standard;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -229,7 +237,9 @@ fn family(world: &mut World) -> Family {
 
 #[test]
 fn a_deletion_takes_details_along_and_empties_lookups_and_both_come_back() {
-    for doubts in [Doubts::default(), Doubts { clearing_stamps: false, undelete_refills: false }] {
+    for doubts in
+        [Doubts::default(), Doubts { clearing_stamps: false, undelete_refills: false, ..Doubts::default() }]
+    {
         let mut world = world(&[]);
         let Family { account, cascaded, cleared } = family(&mut world);
         let stamp = |at| rest_datetime(at);
