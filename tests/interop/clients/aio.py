@@ -136,6 +136,33 @@ def _():
     within(call)
 
 
+@case("upsert by a key")
+def _():
+    async def call(org):
+        made = await org.sobject.upsert("Contact", "upserted@aio.example", "Email", {"LastName": "First"})
+        changed = await org.sobject.upsert("Contact", "upserted@aio.example", "Email", {"LastName": "Second"})
+        equal([made.created, changed.created, changed.id], [True, False, made.id])
+        await org.sobject.delete("Contact", "upserted@aio.example", "Email")
+
+    within(call)
+
+
+@case("composite written")
+def _():
+    async def call(org):
+        async with org.composite(all_or_none=True) as composite:
+            account = composite.sobject.create("Account", {"Name": "Composite by aiosalesforce"})
+            contact = composite.sobject.create("Contact", {"LastName": "C", "AccountId": str(account.reference.id)})
+        equal((await org.sobject.get("Contact", contact.id))["AccountId"], account.id)
+        async with org.composite.batch() as batch:
+            gone = batch.sobject.delete("Contact", contact.id)
+            kept = batch.sobject.update("Account", account.id, {"Name": "Changed by aiosalesforce"})
+        equal([gone.is_success, kept.is_success], [True, True])
+        await org.sobject.delete("Account", account.id)
+
+    within(call)
+
+
 @case("Bulk 2.0 ingest")
 def _():
     async def call(org):

@@ -352,6 +352,85 @@ const cases = {
     equal((await connection.sobject("Account").retrieve(made.id)).Name, "Changed by jsforce");
     await connection.sobject("Account").destroy(made.id);
   },
+  "upsert by a key": async () => {
+    const connection = await signedIn();
+    const row = { Email: "upserted@jsforce.example", LastName: "First" };
+    const made = await connection.sobject("Contact").upsert(row, "Email");
+    equal([made.success, made.created], [true, true]);
+    const changed = await connection.sobject("Contact").upsert({ ...row, LastName: "Second" }, "Email");
+    equal([changed.id, changed.created], [made.id, false]);
+    equal((await connection.sobject("Contact").retrieve(made.id)).LastName, "Second");
+    await connection.sobject("Contact").destroy(made.id);
+    await refused(() => connection.sobject("Contact").upsert({ Nothing: "x", LastName: "x" }, "Nothing"), /Provided external ID field does not exist/);
+  },
+  "collections written": async () => {
+    const connection = await signedIn();
+    const contacts = connection.sobject("Contact");
+    // more than one call takes: jsforce sends them in pieces
+    const rows = [...Array(250).keys()].map((number) => ({ LastName: `Row ${number}`, Email: `row${number}@jsforce.example` }));
+    const made = await contacts.create(rows, { allowRecursive: true });
+    equal(made.filter((row) => row.success).length, 250);
+    const changed = await contacts.update([{ Id: made[0].id, LastName: "Changed" }, { Id: made[1].id, LastName: null }]);
+    equal(changed.map((row) => row.success), [true, false]);
+    equal(changed[1].errors[0].statusCode, "REQUIRED_FIELD_MISSING");
+    const together = await contacts.update([{ Id: made[0].id, LastName: "Never" }, { Id: made[1].id, LastName: null }], { allOrNone: true });
+    equal(together.map((row) => row.errors[0].statusCode), ["ALL_OR_NONE_OPERATION_ROLLED_BACK", "REQUIRED_FIELD_MISSING"]);
+    const upserted = await contacts.upsert([{ Email: rows[2].Email, LastName: "Found" }, { Email: "other@jsforce.example", LastName: "Made" }], "Email");
+    equal(upserted.map((row) => row.created), [false, true]);
+    equal((await contacts.retrieve([made[0].id, made[2].id])).map((row) => row.LastName), ["Changed", "Found"]);
+    const gone = await contacts.destroy([...made.map((row) => row.id), upserted[1].id], { allowRecursive: true });
+    equal(gone.filter((row) => row.success).length, 251);
+  },
+  "composite written": async () => {
+    const connection = await signedIn();
+    const base = `/services/data/v${version}`;
+    const parts = (name) => [
+      { method: "POST", url: `${base}/sobjects/Account`, referenceId: "account", body: { Name: "Composite by jsforce" } },
+      { method: "POST", url: `${base}/sobjects/Contact`, referenceId: "contact", body: { LastName: name, AccountId: "@{account.id}" } },
+    ];
+    const send = (name) => connection.requestPost(`${base}/composite`, { allOrNone: true, compositeRequest: parts(name) });
+    const undone = await send(null);
+    equal(undone.compositeResponse.map((part) => part.httpStatusCode), [400, 400]);
+    equal((await connection.query("SELECT Id FROM Account WHERE Name = 'Composite by jsforce'")).totalSize, 0);
+    const done = await send("Composed");
+    equal(done.compositeResponse.map((part) => part.httpStatusCode), [201, 201]);
+    const account = done.compositeResponse[0].body.id;
+    equal((await connection.sobject("Contact").retrieve(done.compositeResponse[1].body.id)).AccountId, account);
+    const tree = { records: [{ attributes: { type: "Account", referenceId: "a" }, Name: "Tree by jsforce", Contacts: { records: [{ attributes: { type: "Contact", referenceId: "c" }, LastName: "Leaf" }] } }] };
+    const grown = await connection.requestPost(`${base}/composite/tree/Account/`, tree);
+    equal(grown.results.map((row) => row.referenceId), ["a", "c"]);
+    await connection.sobject("Account").destroy([account, grown.results[0].id]);
+  },
+  "blobs written": async () => {
+    const connection = await signedIn();
+    const parent = await connection.sobject("Account").create({ Name: "Blobs by jsforce" });
+    const content = Buffer.from([...Array(256).keys()]);
+    const made = await connection.sobject("Attachment").create({ Name: "bytes.bin", ParentId: parent.id, Body: content.toString("base64") });
+    equal(made.success, true);
+    const read = await new Promise((resolve, reject) => {
+      const pieces = [];
+      connection.sobject("Attachment").record(made.id).blob("Body").on("data", (piece) => pieces.push(piece)).on("end", () => resolve(Buffer.concat(pieces))).on("error", reject);
+    });
+    equal(read.equals(content), true);
+    equal((await connection.sobject("Attachment").retrieve(made.id)).BodyLength, 256);
+    await connection.sobject("Account").destroy(parent.id);
+  },
+  "records by SOAP": async () => {
+    const connection = await signedIn();
+    const made = await connection.soap.create([{ type: "Contact", LastName: "Soap & Sons" }, { type: "Contact", LastName: null, FirstName: "x" }]);
+    equal(made.map((row) => row.success), [true, false]);
+    const id = made[0].id;
+    equal((await connection.soap.update([{ type: "Contact", Id: id, FirstName: "Sue" }])).map((row) => row.success), [true]);
+    const found = await connection.sobject("Contact").retrieve(id);
+    equal([found.FirstName, found.LastName], ["Sue", "Soap & Sons"]);
+    const upserted = await connection.soap.upsert("Email", [{ type: "Contact", LastName: "U", Email: "soap@jsforce.example" }]);
+    equal(upserted.map((row) => row.created), [true]);
+    const ids = [id, upserted[0].id];
+    equal((await connection.soap.delete(ids)).map((row) => row.success), [true, true]);
+    equal((await connection.soap.undelete(ids)).map((row) => row.success), [true, true]);
+    equal((await connection.query(`SELECT Id FROM Contact WHERE Id IN ('${ids.join("','")}')`)).totalSize, 2);
+    await connection.soap.delete(ids);
+  },
   "Bulk 1.0 load": async () => {
     const connection = await signedIn();
     connection.bulk.pollInterval = 100;

@@ -1,9 +1,11 @@
 """simple-salesforce, as its documentation shows it."""
 
+import base64
 import csv
 import datetime
 import hashlib
 import io
+import json
 import os
 import pathlib
 import tempfile
@@ -276,6 +278,61 @@ def _():
     org.Account.update(made["id"], {"Name": "Changed by simple-salesforce"})
     equal(org.Account.get(made["id"])["Name"], "Changed by simple-salesforce")
     equal(org.Account.delete(made["id"]), 204)
+
+
+@case("upsert by a key")
+def _():
+    org = signed_in()
+    equal(org.Contact.upsert("Email/upserted@simple.example", {"LastName": "First"}), 201)
+    equal(org.Contact.upsert("Email/upserted@simple.example", {"LastName": "Second"}), 200)
+    found = org.Contact.get_by_custom_id("Email", "upserted@simple.example")
+    equal(found["LastName"], "Second")
+    equal(org.Contact.delete(found["Id"]), 204)
+    refused(lambda: org.Contact.upsert("Nothing/x", {"LastName": "x"}), "Provided external ID field does not exist")
+    refused(lambda: org.Contact.update(found["Id"], {"LastName": "x"}), "ENTITY_IS_DELETED")
+
+
+@case("collections written")
+def _():
+    org = signed_in()
+    rows = [{"attributes": {"type": "Contact"}, "LastName": name} for name in ("One", None, "Three")]
+    made = org.restful("composite/sobjects", method="POST", json={"records": rows})
+    equal([row["success"] for row in made], [True, False, True])
+    equal(made[1]["errors"][0]["statusCode"], "REQUIRED_FIELD_MISSING")
+    ids = [made[0]["id"], made[2]["id"]]
+    gone = org.restful("composite/sobjects", method="DELETE", params={"ids": ",".join(ids), "allOrNone": "true"})
+    equal([row["success"] for row in gone], [True, True])
+
+
+@case("composite written")
+def _():
+    org = signed_in()
+    base = f"/services/data/v{VERSION}/sobjects"
+    parts = [
+        {"method": "POST", "url": f"{base}/Account", "referenceId": "account", "body": {"Name": "Composite by simple-salesforce"}},
+        {"method": "POST", "url": f"{base}/Contact", "referenceId": "contact", "body": {"LastName": "C", "AccountId": "@{account.id}"}},
+    ]
+    done = org.restful("composite", method="POST", json={"allOrNone": True, "compositeRequest": parts})
+    account, contact = (part["body"]["id"] for part in done["compositeResponse"])
+    equal(org.Contact.get(contact)["AccountId"], account)
+    org.Account.delete(account)
+
+
+@case("blobs written")
+def _():
+    org = signed_in()
+    account = org.Account.create({"Name": "Blobs by simple-salesforce"})["id"]
+    content = bytes(range(256))
+    made = org.Attachment.create({"Name": "bytes.bin", "ParentId": account, "Body": base64.b64encode(content).decode()})
+    equal(org.Attachment.get_base64(made["id"], "Body"), content)
+    # beside its record, in a part of its own
+    url = f"{org.base_url}sobjects/Attachment"
+    parts = {"entity_attachment": (None, json.dumps({"Name": "part.bin", "ParentId": account}), "application/json"), "Body": ("part.bin", content)}
+    headers = {"Authorization": f"Bearer {org.session_id}"}
+    answer = org.session.post(url, files=parts, headers=headers)
+    equal(answer.status_code, 201)
+    equal(org.Attachment.get(answer.json()["id"])["BodyLength"], 256)
+    org.Account.delete(account)
 
 
 @case("Bulk 1.0 load")
