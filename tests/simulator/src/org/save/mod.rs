@@ -22,7 +22,7 @@ mod rows;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ use super::settings::{Settings, User};
 use super::site::Site;
 use crate::schema::Schema;
 use crate::server::OrgState;
-use crate::store::{Hidden, World};
+use crate::store::{Content, Hidden, World};
 use crate::value::calendar::rest_datetime;
 
 /// The file that tells that a directory was saved.
@@ -166,6 +166,13 @@ impl Writer {
         let file = self.place(name)?;
         self.saved.bytes += content.len() as u64;
         fs::write(&file, content).map_err(SaveError::file(&file))
+    }
+
+    fn content(&mut self, name: &str, content: &Content) -> Result<(), SaveError> {
+        let place = self.place(name)?;
+        self.saved.bytes += content.length();
+        let mut file = File::create(&place).map_err(SaveError::file(&place))?;
+        content.write_to(&mut file).map_err(SaveError::file(&place))
     }
 
     fn copy(&mut self, from: &Path, name: &str) -> Result<(), SaveError> {

@@ -102,7 +102,7 @@ pub(super) fn files(writer: &mut Writer, world: &World, from: &Path) -> Result<(
             return Err(SaveError::Form(format!("the file {name} lies outside of the folder of files")));
         }
         match world.database.file(name) {
-            Some(content) => writer.write(&format!("files/{name}"), &content)?,
+            Some(content) => writer.content(&format!("files/{name}"), &content)?,
             None => writer.copy(&from.join(name), &format!("files/{name}"))?,
         }
     }
