@@ -140,8 +140,14 @@ impl Store {
         true
     }
 
-    /// Stores a component as it is.
+    /// Stores a component as it is; ids that are made later do not meet its own.
     pub fn put_whole(&mut self, key: Key, component: Component) {
+        if let Some((serial, true)) = component.id.map(|id| id.position(id.prefix())) {
+            // ids that come from names are far above those that are counted
+            if (Self::FIRST..Self::FIRST * Self::FIRST).contains(&serial) {
+                self.next = self.next.max(serial - Self::FIRST + 1);
+            }
+        }
         self.components.insert_mut(key, Arc::new(component));
     }
 

@@ -4,11 +4,10 @@
 //! what was sent: the XML declaration, four spaces per level, elements in the order of the Metadata WSDL, no comments,
 //! no CDATA, `&quot;` and `&apos;` in text, and `<a/>` for what is empty.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use roxmltree::{Document, Node, ParsingOptions};
-
-use crate::soap::envelope::escape;
 
 /// The namespace of all metadata.
 pub(crate) const NAMESPACE: &str = "http://soap.sforce.com/2006/04/metadata";
@@ -139,6 +138,26 @@ impl Element {
             let _ = write!(out, "</{}>", child.name);
         }
     }
+}
+
+/// Text as Salesforce writes it in documents: both quotes are escaped, too.
+fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'', '\r']) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\r' => out.push_str("&#xd;"),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
 }
 
 fn read(node: Node<'_, '_>, lines: &[usize], depth: usize) -> Option<Element> {

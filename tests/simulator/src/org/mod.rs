@@ -69,7 +69,8 @@ impl Org {
         generate(scale, &schema, &mut tables)?;
         let database = Database::new(tables).indexed(&schema);
         let schema = Arc::new(schema);
-        let metadata = metadata::Store::default();
+        let stamp = metadata::Stamp { at: people::SET_UP, by: owner.unwrap_or(Id::LOWEST) };
+        let metadata = metadata::source::load(&model::folders(directory, &settings.metadata), stamp)?;
         let mut world = World { schema, database, hidden: Arc::default(), metadata };
         contents::complete(&mut world, directory, owner)?;
         let World { schema, database, metadata, .. } = world;

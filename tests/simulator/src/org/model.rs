@@ -31,10 +31,7 @@ pub(super) fn load(directory: &Path, source: &[PathBuf]) -> Result<Schema, LoadE
             add_recorded(&mut drafts, &file)?;
         }
     }
-    let own = [directory.join("force-app")];
-    let own = own.iter().filter(|folder| folder.is_dir()).cloned();
-    let folders: Vec<PathBuf> = own.chain(source.iter().map(|folder| directory.join(folder))).collect();
-    source::add(&mut drafts, &folders)?;
+    source::add(&mut drafts, &folders(directory, source))?;
     let yaml = directory.join("schema.yaml");
     if yaml.exists() {
         add_short(&mut drafts, &read(&yaml)?, &yaml)?;
@@ -60,6 +57,13 @@ pub(super) fn load(directory: &Path, source: &[PathBuf]) -> Result<Schema, LoadE
         })
         .collect::<Result<_, _>>()?;
     Ok(Schema::new(objects))
+}
+
+/// The folders of an org's metadata: `force-app` and `metadata` in its directory, and those that `org.yaml` names.
+pub(super) fn folders(directory: &Path, named: &[PathBuf]) -> Vec<PathBuf> {
+    let own = ["force-app", "metadata"].map(|name| directory.join(name)).into_iter();
+    let own = own.filter(|folder| folder.is_dir());
+    own.chain(named.iter().map(|folder| directory.join(folder))).collect()
 }
 
 fn add_recorded(drafts: &mut BTreeMap<String, Draft>, file: &Path) -> Result<(), LoadError> {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use change::{Changed, SchemaChange};
 pub use field::{Field, FieldType};
 pub use object::{Object, TYPE_PICKLISTS, TypePicklist};
-pub use relation::{Locking, OnDelete, Relation};
+pub use relation::{OnDelete, Relation};
 pub use view::View;
 
 /// When an org's schema was set up, in milliseconds since 1970: 2020-01-01T00:00:00Z.
@@ -29,7 +29,6 @@ pub const SET_UP: i64 = 1_577_836_800_000;
 pub struct Schema {
     objects: Vec<Arc<Object>>,
     relations: Vec<Vec<Relation>>,
-    locking: Vec<Vec<Locking>>,
     by_name: HashMap<String, usize>,
     by_prefix: HashMap<[u8; 3], usize>,
 }
@@ -44,9 +43,8 @@ impl Schema {
         objects.sort_by(|a, b| a.name.cmp(&b.name));
         let by_name = objects.iter().enumerate().map(|(n, o)| (o.name.to_ascii_lowercase(), n)).collect();
         let by_prefix = objects.iter().enumerate().filter_map(|(n, o)| Some((o.key_prefix?, n))).collect();
-        let mut schema = Self { objects, relations: Vec::new(), locking: Vec::new(), by_name, by_prefix };
+        let mut schema = Self { objects, relations: Vec::new(), by_name, by_prefix };
         schema.relations = relation::relations(&schema);
-        schema.locking = relation::locking(&schema);
         schema
     }
 
@@ -63,11 +61,6 @@ impl Schema {
     /// The references that point to an object, and what becomes of them when their target is deleted.
     pub fn relations_to(&self, object: usize) -> &[Relation] {
         &self.relations[object]
-    }
-
-    /// The references of an object whose targets are locked with its records.
-    pub fn locking(&self, object: usize) -> &[Locking] {
-        &self.locking[object]
     }
 
     /// When anything of it was last changed, in milliseconds since 1970.

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::limits::OrgLimits;
 use crate::log::RequestLog;
+use crate::metadata::Retrieves;
 use crate::org::{Org, Site, Users};
 use crate::rest::{Cursors, Derived};
 use crate::store::World;
@@ -47,6 +48,7 @@ pub(crate) struct OrgState {
     pub(crate) derived: Derived,
     pub(crate) jobs: Jobs,
     pub(crate) bulk1_jobs: bulk1::Jobs,
+    pub(crate) retrieves: Retrieves,
     pub(crate) clock: Arc<Clock>,
     pub(super) passing: Passing,
     /// Rows that transactions which go on for a while have locked.
@@ -213,6 +215,7 @@ impl State {
                 derived: Derived::default(),
                 jobs: Jobs::new(clock.clone()),
                 bulk1_jobs: bulk1::Jobs::default(),
+                retrieves: Retrieves::default(),
                 passing: Passing::new(&clock),
                 clock: clock.clone(),
                 locks: Locks::default(),

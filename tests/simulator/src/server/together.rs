@@ -19,8 +19,6 @@ pub(crate) struct Open {
     /// Rows that others have locked, and those of them that were needed.
     others: BTreeSet<Id>,
     met: RefCell<BTreeSet<Id>>,
-    /// The first object that was written, and whether it is one of set-up.
-    first: RefCell<Option<(bool, String)>>,
 }
 
 impl Open {
@@ -43,7 +41,6 @@ impl OrgState {
                 at: *last,
                 others: self.locks.others(None),
                 met: RefCell::default(),
-                first: RefCell::default(),
             };
             let done = work(&open);
             let met = open.met.into_inner();
@@ -75,16 +72,13 @@ impl OrgState {
         let doubts = self.org.settings.doubts;
         let mut transaction = Transaction::new(&mut world, actor, open.at - options.late, doubts)
             .with(options)
-            .within(self.allowance())
-            .after(open.first.borrow().clone());
+            .within(self.allowance());
         transaction.beside(open.others.clone(), false);
         let done = work(&mut transaction);
-        let first = transaction.first();
         let (met, _) = transaction.locks();
         open.met.borrow_mut().extend(met);
         if done.is_ok() {
             open.world.replace(world);
-            open.first.replace(first);
         }
         done
     }

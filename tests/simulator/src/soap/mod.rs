@@ -13,6 +13,7 @@ pub(crate) use envelope::{Api, Envelope, Fault, peek};
 
 use crate::auth::{self, Caller, Place};
 use crate::limits::InFlight;
+use crate::metadata;
 use crate::rest;
 use crate::server::State;
 use crate::web::{Answer, Request};
@@ -113,8 +114,8 @@ fn with_session(
     let call = Call { state, api, envelope, rest, place };
     let told = match api {
         Api::Partner | Api::Enterprise => data::answer(&call),
-        // each of the others answers in its own module
-        Api::Metadata | Api::Tooling => Err(Fault::no_operation()),
+        Api::Metadata => metadata::answer(&call),
+        Api::Tooling => Err(Fault::no_operation()),
     };
     let answer = match told {
         Ok(told) => {

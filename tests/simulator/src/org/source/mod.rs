@@ -138,7 +138,8 @@ fn add_named(
             fields.extend(read_field(node, &main, sets)?);
         }
     }
-    for file in super::error::files(&path.join("fields"))? {
+    let apart = if path.is_dir() { super::error::files(&path.join("fields"))? } else { Vec::new() };
+    for file in apart {
         let content = read(&file)?;
         let document = parse(&content, &file)?;
         fields.extend(read_field(document.root_element(), &file, sets)?);

@@ -1,0 +1,131 @@
+//! All components of an org, as the Metadata API shows them: the stored ones, and those that schema and rows imply.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::implied;
+use super::mdapi;
+use super::store::{Component, File, Key, Stamp};
+use super::types::{self, Type};
+use super::xml::Element;
+use crate::schema::SET_UP;
+use crate::store::World;
+use crate::value::Id;
+
+/// The components of a world.
+pub(crate) struct Catalog<'a> {
+    world: &'a World,
+    /// Whoever set the org up.
+    admin: Id,
+}
+
+impl<'a> Catalog<'a> {
+    /// The components of a world whose first user this is.
+    pub(crate) fn new(world: &'a World, admin: Id) -> Self {
+        Self { world, admin }
+    }
+
+    /// The names of a type's components, in order. Standard objects and fields that are only implied are not among
+    /// those of fields.
+    pub(crate) fn names(&self, type_name: &str) -> BTreeSet<String> {
+        let mut names: BTreeSet<String> =
+            self.world.metadata.of_type(type_name).map(|(key, _)| key.full_name.to_string()).collect();
+        names.extend(implied::names(self.world, type_name, None));
+        names
+    }
+
+    /// A component. Those that are implied are as old as the org.
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Component>> {
+        if let Some(stored) = self.world.metadata.get(key) {
+            return Some(stored.clone());
+        }
+        let document = implied::document(self.world, &key.type_name, &key.full_name)?;
+        let (of, path) = match (types::find(&key.type_name), key.parent()) {
+            (Some(of), _) => (of, mdapi::document_path(of, &key.full_name)),
+            (None, Some(parent)) => {
+                let of = types::find(&parent.type_name)?;
+                (of, mdapi::document_path(of, &parent.full_name))
+            }
+            (None, None) => return None,
+        };
+        // standard objects have no id of their own
+        let has_id = of.name != "CustomObject" || key.full_name.contains("__");
+        let stamp = Stamp { at: SET_UP, by: self.admin };
+        Some(Arc::new(Component {
+            id: types::key_prefix(&key.type_name).filter(|_| has_id).map(|prefix| implied_id(prefix, key)),
+            files: vec![File::new(path, document.document())].into(),
+            created: stamp,
+            modified: stamp,
+            namespace: None,
+            managed: false,
+        }))
+    }
+
+    /// Whether there is such a component.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.world.metadata.get(key).is_some()
+            || implied::document(self.world, &key.type_name, &key.full_name).is_some()
+    }
+
+    /// The parts of one type that stand in a component; with `all` those of standard fields, too.
+    pub(crate) fn parts(&self, type_name: &str, parent: &str, all: bool) -> BTreeSet<String> {
+        let stored = self.world.metadata.parts(type_name, parent);
+        let mut names: BTreeSet<String> = stored.map(|(key, _)| key.full_name.to_string()).collect();
+        if types::part(type_name).is_some_and(|(of, _)| of.name == "CustomObject") {
+            names.extend(implied::names(self.world, type_name, Some(parent)));
+            if all && type_name == "CustomField" {
+                names.extend(implied::standard_fields(self.world, parent));
+            }
+        }
+        names
+    }
+
+    /// The document of a component with all that stands in it, or none where there is no such component.
+    pub(crate) fn whole(&self, of: &Type, full_name: &str) -> Option<Element> {
+        let key = Key::new(of.name, full_name);
+        let own = self.document(&key);
+        let mut parts = BTreeMap::new();
+        for part in of.parts.iter().filter(|part| part.addressable) {
+            parts.insert(part.name, self.parts(part.name, full_name, true));
+        }
+        if own.is_none() && parts.values().all(BTreeSet::is_empty) {
+            return None;
+        }
+        Some(self.with_parts(of, own, &parts))
+    }
+
+    /// A document with these parts, given by type and name.
+    pub(crate) fn with_parts(
+        &self,
+        of: &Type,
+        own: Option<Element>,
+        names: &BTreeMap<&str, BTreeSet<String>>,
+    ) -> Element {
+        let mut parts = Vec::new();
+        for part in &of.parts {
+            for name in names.get(part.name).into_iter().flatten() {
+                if let Some(document) = self.document(&Key::new(part.name, name)) {
+                    parts.push((part, document));
+                }
+            }
+        }
+        mdapi::put_together(of, own, parts)
+    }
+
+    /// The document of a component by itself.
+    pub(crate) fn document(&self, key: &Key) -> Option<Element> {
+        let Some(stored) = self.world.metadata.get(key) else {
+            return implied::document(self.world, &key.type_name, &key.full_name);
+        };
+        Element::parse(&stored.document()?.bytes).ok()
+    }
+}
+
+/// An id that is always the same for a name: its hash by FNV-1a.
+fn implied_id(prefix: [u8; 3], key: &Key) -> Id {
+    let bytes = key.type_name.bytes().chain(key.full_name.bytes());
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    // above those that are counted
+    Id::new(prefix, 62u64.pow(8) + hash % (60 * 62u64.pow(8)))
+}
