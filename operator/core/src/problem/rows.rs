@@ -45,7 +45,7 @@ pub const ROW_TABLE: &[RowRule] = &[
         why: "a trigger or flow met a lock, which the row's own code hides (K)",
     },
     rule(
-        &["UNABLE_TO_LOCK_ROW"],
+        &["UNABLE_TO_LOCK_ROW", "TOO_MANY_LOCK_FAILURE"],
         Fate::Again,
         "another transaction holds the row or its parent; again apart, grouped by parent (D)",
     ),

@@ -170,7 +170,10 @@ impl Driver<'_> {
                 let left = Step::JobLeft { part: part.number, number, job: String::new() };
                 self.journal.append(left).await?;
                 return match error.reaction() {
-                    Reaction::FallBackToRest => Ok(Started::Refused(error)),
+                    // the day's jobs being used up is no reason to write thousands of rows one by one
+                    Reaction::FallBackToRest if error.code() != "LIMIT_EXCEEDED" => {
+                        Ok(Started::Refused(error))
+                    }
                     _ => Err(error),
                 };
             }

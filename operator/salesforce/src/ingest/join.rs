@@ -111,10 +111,10 @@ impl Slots {
         }
     }
 
-    /// Whether the row failed for a lock.
+    /// Whether the row failed for what passes, such as a lock.
     pub(crate) fn is_locked(&self, row: u32) -> bool {
         match self.slots[row as usize] {
-            Slot::Failed(at) => self.errors.get(at as usize).is_some_and(RowError::is_lock),
+            Slot::Failed(at) => self.errors.get(at as usize).is_some_and(RowError::passes),
             _ => false,
         }
     }

@@ -87,7 +87,7 @@ pub(crate) async fn write(
                 outcomes[at] = Some(outcome);
             }
         }
-        open.retain(|&at| matches!(&outcomes[at], Some(Outcome::Failed(error)) if error.is_lock()));
+        open.retain(|&at| matches!(&outcomes[at], Some(Outcome::Failed(error)) if error.passes()));
         if open.is_empty() || options.all_or_none {
             break;
         }

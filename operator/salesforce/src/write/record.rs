@@ -142,7 +142,7 @@ pub(crate) async fn insert(
     loop {
         let outcome = make(client, journal, &record, settle).await?;
         tries += 1;
-        if !matches!(&outcome, Outcome::Failed(error) if error.is_lock()) || tries == LOCK_TRIES {
+        if !matches!(&outcome, Outcome::Failed(error) if error.passes()) || tries == LOCK_TRIES {
             return Ok(outcome);
         }
         tokio::time::sleep(client.transport().pause(tries)).await;

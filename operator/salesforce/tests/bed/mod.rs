@@ -44,9 +44,7 @@ objects:
     fields: {}
   ContentVersion: {}
   ContentDocument: {}
-  Attachment:
-    fields:
-      ParentId: {type: reference, to: [Account], relationship: Parent, children: Attachments}
+  Attachment: {}
   Document: {}
 ";
 
