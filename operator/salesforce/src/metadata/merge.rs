@@ -11,6 +11,11 @@ use quick_xml::events::Event;
 #[error("the files cannot be joined: {0}")]
 pub struct MergeError(String);
 
+/// Whether a file of a package is of a kind that is to be joined where it came in several packages.
+pub fn is_shaped(name: &str) -> bool {
+    [".profile", ".permissionset", ".mutingpermissionset"].iter().any(|suffix| name.ends_with(suffix))
+}
+
 /// A child of the root: its tag, and its text with indentation taken off.
 #[derive(Debug, PartialEq, Eq, Hash, Clone)]
 struct Child {

@@ -43,7 +43,7 @@ pub use describe::{Described, MetadataType};
 pub use error::{MetadataError, MetadataResult};
 pub use list::{FileProperties, ListAsk, ListOptions, Listed};
 pub use many::{RetrieveMany, RetrieveReport, RetrievedPackage};
-pub use merge::{MergeError, merge_shaped};
+pub use merge::{MergeError, is_shaped, merge_shaped};
 pub use package::{BuiltPackage, DeployPackage, Members, PackageError, package_xml, read_package_xml};
 pub use plan::{Member, PlanLimits, Planned, plan};
 pub use result::{ComponentResult, DeployResult, Progress, TestFailure};

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""metadata_client.py SIMULATOR METADATA_COPY CORPUS [NAME ...]: a round trip of real metadata through the client: an org made of
+the source, all of it retrieved and held against the source, deployed into an empty org, and retrieved again."""
+
+import collections
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tarfile
+import tempfile
+import xml.etree.ElementTree as ET
+
+SIMULATOR, COPY, CORPUS = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+NAMES = sys.argv[4:] or ["camel-it", "dreamhouse-lwc", "ebikes-lwc", "npsp"]
+SECRET = {"SF_CLIENT_ID": "bench", "SF_CLIENT_SECRET": "bench-secret"}
+SHOWN = 12
+ORG = """
+name: {name}
+type: Sandbox
+users:
+  - {{username: admin@bench.example, profile: System Administrator, permissions: [ApiEnabled, ViewAllData, ModifyAllData, ModifyMetadata, AuthorApex, CustomizeApplication]}}
+connectedApps:
+  - {{clientId: bench, clientSecret: bench-secret, flows: [ClientCredentials], runAs: admin@bench.example}}
+"""
+# files of source format that stand alone in a package: folder and suffix of the package's file stay as they are
+PARTS = "fields validationRules recordTypes listViews webLinks fieldSets compactLayouts businessProcesses indexes sharingReasons".split()
+
+
+class Org:
+    """A served org."""
+
+    def __init__(self, folder, name, source=None):
+        folder.mkdir()
+        text = ORG.format(name=name)
+        if source:
+            text += f"metadata: [{json.dumps(str(source))}]\n"
+        (folder / "org.yaml").write_text(text)
+        self.errors = open(folder / "errors", "w+")
+        self.process = subprocess.Popen(
+            [SIMULATOR, "--org", folder, "--listen", "127.0.0.1:0", "--until-stdin-ends"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+        )
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            raise SystemExit(f"{name}: the simulator does not start: {self.errors.read()[-2000:]}")
+        self.address = json.loads(line)["address"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def copy(org, what, folder):
+    env = {**os.environ, **SECRET, "SF_LOGIN_URL": org.address}
+    done = subprocess.run([COPY, what, folder], env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{what} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def local(tag):
+    return tag.rpartition("}")[2]
+
+
+def canon(element):
+    """What an element says, whatever the order of its children and the space between them."""
+    children = sorted((canon(child) for child in element), key=repr)
+    return (local(element.tag), "" if children else (element.text or "").strip(), tuple(children))
+
+
+def document(content):
+    try:
+        return ET.fromstring(content)
+    except ET.ParseError:
+        return None
+
+
+def files_of(folder):
+    return {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def same(left, right):
+    left, right = left.read_bytes(), right.read_bytes()
+    if left == right:
+        return True
+    one, two = document(left), document(right)
+    return one is not None and two is not None and canon(one) == canon(two)
+
+
+def packaged(source):
+    """Files of a package of the Metadata API, but for what describes the package."""
+    left_out = {"package.xml", "LICENSE.txt", "LICENSE"}
+    return {name: path for name, path in files_of(source).items() if name not in left_out}
+
+
+def in_source_format(source, retrieved):
+    """Files of source format with what stands for each in a package: (source, what differs or None)."""
+    tops = {path.name for path in retrieved.iterdir() if path.is_dir()}
+    documents = {}
+    told = []
+    for name, path in files_of(source).items():
+        parts = name.split("/")
+        top = next((n for n in range(len(parts) - 1, -1, -1) if parts[n] in tops), None)
+        if top is None or name.endswith((".eslintrc.json", "jsconfig.json")) or "__tests__" in parts:
+            told.append((name, None if not name.endswith("-meta.xml") else "no folder for it"))
+            continue
+        rest = parts[top:]
+        if rest[0] == "objects" and len(rest) > 2:
+            target = f"objects/{rest[1]}.object"
+        elif rest[0] == "staticresources" and len(rest) > 2:
+            continue  # a resource that is kept as a folder
+        else:
+            target = "/".join(rest)
+        place = retrieved / target
+        if not place.exists() and target.endswith("-meta.xml"):
+            place = retrieved / target.removesuffix("-meta.xml")
+        if not place.exists():
+            told.append((name, "not retrieved"))
+        elif rest[0] == "objects" and len(rest) > 2:
+            if place not in documents:
+                root = document(place.read_bytes())
+                documents[place] = [canon(child) for child in root]
+            own = document(path.read_bytes())
+            if rest[2] in PARTS:
+                wanted = [(rest[2],) + canon(own)[1:]]
+            else:
+                wanted = [canon(child) for child in own]
+            missing = [want for want in wanted if want not in documents[place]]
+            told.append((name, f"{len(missing)} of {len(wanted)} elements differ" if missing else None))
+        else:
+            told.append((name, None if same(path, place) else "differs"))
+    return told
+
+
+def show(what, differences):
+    counts = collections.Counter(reason for _, reason in differences)
+    print(f"  {what}: {sum(counts.values())} differences" + "".join(f"; {n} {reason}" for reason, n in counts.items()))
+    for name, reason in differences[:SHOWN]:
+        print(f"    {name}: {reason}")
+    if len(differences) > SHOWN:
+        print(f"    … and {len(differences) - SHOWN} more")
+
+
+def compare(before, after):
+    one, two = files_of(before), files_of(after)
+    told = [(name, "gone") for name in one if name not in two]
+    told += [(name, "differs") for name in one if name in two and not same(one[name], two[name])]
+    exact = sum(name in two and one[name].read_bytes() == two[name].read_bytes() for name in one)
+    return told, exact
+
+
+def round_trip(name, source, work):
+    print(f"{name}: {len(files_of(source))} files of source", flush=True)
+    first, second = work / "first", work / "second"
+    with Org(work / "org", name, source) as org:
+        got = copy(org, "retrieve", first)
+    print(
+        f"  retrieved {got['components']} components, {got['files']} files, {got['bytes']:,} bytes ({got['zipped']:,} zipped) in "
+        f"{got['packages']} packages, {got['seconds']:.1f} s (listing {got['listSeconds']:.1f} s); {len(got['bad'])} bad, "
+        f"{len(got['missing'])} that the org does not have, {len(got['listFailed'])} types not listed"
+    )
+    for problem in got["bad"][:SHOWN] + got["listFailed"][:SHOWN] + got["conflicts"][:SHOWN] + got["messages"][:SHOWN]:
+        print(f"    {problem}")
+    if (source / "package.xml").exists():
+        told = [(n, None if (first / n).exists() and same(p, first / n) else "differs or not retrieved") for n, p in packaged(source).items()]
+    else:
+        told = in_source_format(source, first)
+    equal = sum(reason is None for _, reason in told)
+    print(f"  held against the source: {equal} of {len(told)} files equal")
+    show("source", [(n, reason) for n, reason in told if reason])
+    with Org(work / "empty", f"{name} again") as org:
+        sent = copy(org, "deploy", first)
+        print(
+            f"  deployed {sent['deployed']} of {sent['components']} components, {sent['files']} files in {sent['chunks']} chunks, "
+            f"{sent['seconds']:.1f} s; {len(sent['problems'])} problems, {len(sent['unknown'])} files of no type"
+        )
+        for problem in sent["problems"][:SHOWN] + sent["unknown"][:SHOWN]:
+            print(f"    {problem}")
+        again = copy(org, "retrieve", second)
+    print(f"  retrieved again {again['files']} files, {again['bytes']:,} bytes, {again['seconds']:.1f} s")
+    told, exact = compare(first, second)
+    print(f"  held against the first: {exact} of {len(files_of(first))} files equal byte for byte")
+    show("round trip", told)
+    return len(got["bad"]) + len(sent["problems"]) + len(told)
+
+
+def main():
+    wrong = 0
+    for name in NAMES:
+        with tempfile.TemporaryDirectory() as work:
+            work = pathlib.Path(work)
+            source = CORPUS / name
+            if not source.exists():
+                with tarfile.open(CORPUS / f"{name}.tar.gz") as packed:
+                    packed.extractall(work / "source", filter="data")
+                source = work / "source" / name
+            wrong += round_trip(name, source, work)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
