@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
+use orgkeep_core::problem::Reaction;
 use serde::Deserialize;
 
 use super::call::{Metadata, element, nothing};
@@ -121,10 +122,14 @@ struct Request {
 impl Metadata {
     /// Sends a package, and gives the deploy that it became.
     ///
-    /// Where the answer is lost, the org is asked; an error says that it shows none or several, and then nothing is
-    /// sent again.
+    /// Where the answer is lost, the org is asked; an error says that it shows none or several, or does not show them
+    /// to this user, and then nothing is sent again.
     pub async fn deploy(&self, package: &BuiltPackage, options: &DeployOptions) -> MetadataResult<DeployJob> {
-        let known = self.deploys(options.check_only).await?;
+        // what cannot be seen before is not found after, and is needed only if the answer is lost
+        let known = match self.deploys(options.check_only).await {
+            Err(MetadataError::Call(error)) if error.reaction() == Reaction::GiveUpObject => Err(error),
+            known => Ok(known?),
+        };
         let body = vec![
             Piece::Text(Bytes::from_static(b"<ZipFile>")),
             Piece::Base64(package.zip.clone()),
@@ -141,7 +146,13 @@ impl Metadata {
             Err(error) => return Err(error.into()),
         };
         tracing::warn!(error = %lost, "the answer to a deploy was lost; the org is asked for it");
-        self.find_lost(lost, &known, options.check_only).await
+        match known {
+            Ok(known) => self.find_lost(lost, &known, options.check_only).await,
+            Err(error) => Err(MetadataError::DeployLost {
+                lost: Box::new(lost),
+                found: format!("does not show its deploys to this user ({error})"),
+            }),
+        }
     }
 
     /// Takes up a deploy that was sent before.
