@@ -89,6 +89,10 @@ pub(crate) fn answer(org: &OrgState, version: &str) -> Json {
             "DailyBulkApiBatches" | "DailyBulkApiRequests" => limits.bulk_batches.entry(),
             "DailyBulkV2QueryFileStorageMB" => limits.bulk_storage.entry(),
             "DailyBulkV2QueryJobs" => limits.bulk_jobs.entry(),
+            "FileStorageMB" => {
+                let (max, used) = (org.org.settings.limits.file_storage_mb, org.now().database.file_bytes());
+                json!({"Max": max, "Remaining": max.saturating_sub(used / 1_048_576)})
+            }
             "DataStorageMB" => storage(&org.now(), org.org.settings.limits.data_storage_mb),
             "PermissionSets" => {
                 json!({"Max": max, "Remaining": max, "CreateCustom": {"Max": 1_000, "Remaining": 1_000}})

@@ -1,9 +1,9 @@
 //! What makes a record's content refused.
 
 use super::{Cells, Refusal, Transaction};
-use crate::schema::{Field, FieldType, Object};
+use crate::schema::{Field, FieldType};
 use crate::store::Row;
-use crate::value::{Cell, Id, Value};
+use crate::value::{Cell, Id};
 
 /// Audit fields that the permission to set them opens, on insert alone.
 const AUDIT: [&str; 4] = ["CreatedById", "CreatedDate", "LastModifiedById", "LastModifiedDate"];
@@ -196,18 +196,6 @@ fn check_text(field: &Field, text: &str) -> Result<(), Refusal> {
         return Err(Refusal::field("INVALID_EMAIL_ADDRESS", &field.name, message));
     }
     Ok(())
-}
-
-/// Cuts texts to what their fields hold (SOAP API guide, AllowFieldTruncationHeader).
-pub(super) fn truncate(object: &Object, row: &mut Row) {
-    for (number, field) in object.fields.iter().enumerate() {
-        let Cell::Text(text) = row.get(number) else { continue };
-        if field.length == 0 || field.kind == FieldType::Base64 || text.len() <= field.length {
-            continue;
-        }
-        let cut: String = text.chars().take(field.length).collect();
-        row.set(number, Some(Value::Text(cut.into())));
-    }
 }
 
 fn is_email(text: &str) -> bool {

@@ -126,7 +126,7 @@ impl Transaction<'_> {
                 for relation in self.world.schema.relations_to(object) {
                     for (child, target) in self.holders(*relation, &targets) {
                         let Some(&root) = extent.with.get(&target) else { continue };
-                        match relation.on_delete {
+                        match self.on_delete(*relation, child) {
                             OnDelete::Cascade => {
                                 if let std::collections::hash_map::Entry::Vacant(free) =
                                     extent.with.entry(child)
@@ -155,6 +155,23 @@ impl Transaction<'_> {
         let with = &extent.with;
         extent.cleared.retain(|(child, ..)| !with.contains_key(child));
         extent
+    }
+
+    /// What becomes of a child. Contracts and orders say of their account both that they go along and that they hold it:
+    /// drafts do the one, what is activated the other. The contact of a person account is part of it.
+    fn on_delete(&self, relation: Relation, child: Id) -> OnDelete {
+        let described = self.described(relation.child);
+        let of_account = described.fields[relation.field].name == "AccountId";
+        match described.name.as_str() {
+            "Contract" | "Order" if of_account && relation.on_delete == OnDelete::Cascade => {
+                let activated = self.field_of(child, "StatusCode") == Some(Value::Text("Activated".into()));
+                if activated { OnDelete::Restrict } else { OnDelete::Cascade }
+            }
+            "Contact" if of_account && self.field_of(child, "IsPersonAccount") == Some(Value::Bool(true)) => {
+                OnDelete::Cascade
+            }
+            _ => relation.on_delete,
+        }
     }
 
     /// Locks what goes along and what loses a reference.

@@ -16,6 +16,7 @@ mod merge;
 mod picklist;
 mod refusal;
 mod row;
+mod shape;
 mod standard;
 #[cfg(test)]
 mod tests;
@@ -130,9 +131,8 @@ impl<'a> Transaction<'a> {
         }
         self.choose_record_type(object, &mut row)?;
         self.complete(object, &mut row);
-        if self.options.truncate {
-            check::truncate(self.described(object), &mut row);
-        }
+        let given: Vec<usize> = row.cells().map(|(field, _)| field).collect();
+        self.shape(object, &mut row, &given);
         self.apply_standard(object, &mut row, None)?;
         let set: Vec<usize> = row.cells().map(|(field, _)| field).collect();
         self.check_row(object, &row, &set, true)?;
@@ -159,9 +159,7 @@ impl<'a> Transaction<'a> {
             row.set(field, value);
         }
         self.measure(object, &mut row);
-        if self.options.truncate {
-            check::truncate(self.described(object), &mut row);
-        }
+        self.shape(object, &mut row, &set);
         self.apply_standard(object, &mut row, Some(&before))?;
         self.stamp(object, &mut row, true);
         self.check_row(object, &row, &set, false)?;

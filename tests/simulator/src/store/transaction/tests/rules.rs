@@ -48,7 +48,8 @@ fn restricted_picklists_take_what_is_active_and_open_to_the_record_type() {
     let big = [("Size__c", "Old"), ("RecordTypeId", "0125g0000000002")];
     assert_eq!(refused(&mut world, &big), bad("Size", "Old"));
     assert_eq!(refused(&mut world, &[("Kinds__c", "a;c")]), bad("Kinds", "c"));
-    insert(&mut world, "Thing__c", &[("Kinds__c", "b;a")]).unwrap();
+    let several = insert(&mut world, "Thing__c", &[("Kinds__c", "b; a;b")]).unwrap();
+    assert_eq!(text(&world, several, "Kinds__c"), "a;b");
     let other = refused(&mut world, &[("RecordTypeId", "0125g0000000009")]);
     assert!(other.starts_with("INVALID_CROSS_REFERENCE_KEY: Record Type ID: "), "{other}");
 }
@@ -195,4 +196,28 @@ fn user_names_are_those_of_nobody_else() {
     }
     user[0].1 = "taken@acme.example";
     insert(&mut other, "User", &user).unwrap();
+}
+
+#[test]
+fn a_detail_keeps_its_master_unless_it_is_declared_otherwise() {
+    for reparentable in [false, true] {
+        let schema = format!(
+            "objects:\n  Account: {{}}\n  Part__c:\n    fields:\n      Account__c: {{type: masterdetail, to: [Account], \
+             reparentable: {reparentable}}}\n"
+        );
+        let mut world = org_with(&[("schema.yaml", &schema)], &[]).unwrap().into_parts().1;
+        let [a, b] =
+            ["a", "b"].map(|name| insert(&mut world, "Account", &[("Name", name)]).unwrap().to_string());
+        let missing = insert(&mut world, "Part__c", &[("Name", "p")]).unwrap_err();
+        assert_eq!(missing.to_string(), "REQUIRED_FIELD_MISSING: Required fields are missing: [Account__c]");
+        let part = insert(&mut world, "Part__c", &[("Name", "p"), ("Account__c", &a)]).unwrap();
+        let other = cells(&world, "Part__c", &[("Account__c", &b)]);
+        let moved = change(&mut world, AT).update(part, other);
+        assert_eq!(
+            moved.map_err(|refusal| refusal.code),
+            if reparentable { Ok(()) } else { Err("INVALID_FIELD_FOR_INSERT_UPDATE") }
+        );
+        let nobody = vec![(world.schema.object(object(&world, "Part__c")).find("Account__c").unwrap(), None)];
+        assert!(change(&mut world, AT).update(part, nobody).is_err());
+    }
 }

@@ -132,6 +132,7 @@ fn orders_and_contracts_are_drafts_first() {
     assert_eq!(text(&world, made, "ContractNumber"), "00000001");
     set(&mut world, made, &[("Status", "Activated")]).unwrap();
     assert_eq!(text(&world, made, "StatusCode"), "Activated");
+    assert_eq!(change(&mut world, AT).delete(account).unwrap_err().code, "DELETE_FAILED");
     assert!(set(&mut world, made, &[("Status", "Draft")]).is_err());
 
     let order = |status: &str| {
@@ -223,6 +224,10 @@ fn a_person_account_has_its_contact_where_there_are_such() {
     change(&mut world, AT).within(allowance).update(person, name).unwrap();
     assert_eq!(text(&world, contact, "LastName"), "Li");
     assert_eq!(all(&world, "Contact").len(), 1);
+    change(&mut world, AT).delete(person).unwrap();
+    assert!(deleted(&world, contact));
+    change(&mut world, AT).undelete(person).unwrap();
+    assert_eq!(text(&world, contact, "AccountId"), person.to_string());
 }
 
 #[test]
