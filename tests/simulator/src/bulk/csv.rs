@@ -42,6 +42,16 @@ impl Format {
         CsvForm { delimiter: self.delimiter, crlf: self.crlf }
     }
 
+    /// The byte between values.
+    pub(super) fn delimiter(self) -> u8 {
+        self.delimiter
+    }
+
+    /// Whether lines end with CRLF.
+    pub(super) fn is_crlf(self) -> bool {
+        self.crlf
+    }
+
     /// `COMMA`, …
     pub(super) fn delimiter_name(self) -> &'static str {
         DELIMITERS.iter().find(|(_, byte)| *byte == self.delimiter).map_or("COMMA", |(name, _)| name)

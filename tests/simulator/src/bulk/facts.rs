@@ -1,4 +1,4 @@
-//! What no document and no recording confirms of Bulk results, each in the forms that it may take. A client must be
+//! What no document and no recording confirms of Bulk, each in the forms that it may take. A client must be
 //! right with either.
 
 /// How the simulator is to behave where nobody could confirm what Salesforce does.
@@ -18,10 +18,20 @@ pub struct Facts {
     pub refused_later: bool,
     /// `bulkPagesKey=nextRecordUrl`: as the documentation's table spells the key of `resultPages`, not as its example.
     pub record_url_key: bool,
+    /// `ingestOrder=input`: results of a load have the order of its rows, after all.
+    pub ingest_in_order: bool,
+    /// `ingestBreaks=refused`: a load fails whose values have line breaks of the other kind than its lines.
+    pub ingest_breaks_refused: bool,
+    /// `ingestMultipart=open`: a load that was made with its rows in one call waits for `UploadComplete`.
+    pub ingest_multipart_open: bool,
+    /// `ingestClosed=accepted`: `UploadComplete` may be said again of a load that was told so before.
+    pub ingest_closes_again: bool,
+    /// `ingestSecondUpload=atClose`: a second upload is taken, and `UploadComplete` refused, as it was in 2018.
+    pub ingest_second_upload_taken: bool,
 }
 
 /// Names, with the usual and the other form.
-const FORMS: [(&str, &str, &str); 7] = [
+const FORMS: [(&str, &str, &str); 12] = [
     ("bulkPage", "full", "short"),
     ("bulkOrder", "id", "shuffled"),
     ("bulkLastPage", "null", "empty"),
@@ -29,6 +39,11 @@ const FORMS: [(&str, &str, &str); 7] = [
     ("bulkCount", "final", "late"),
     ("bulkRefusal", "atCreation", "later"),
     ("bulkPagesKey", "nextRecordsUrl", "nextRecordUrl"),
+    ("ingestOrder", "shuffled", "input"),
+    ("ingestBreaks", "kept", "refused"),
+    ("ingestMultipart", "started", "open"),
+    ("ingestClosed", "refused", "accepted"),
+    ("ingestSecondUpload", "refused", "atClose"),
 ];
 
 /// Why a fact cannot be set.
@@ -76,7 +91,12 @@ impl Facts {
             3 => &mut self.late_state,
             4 => &mut self.late_count,
             5 => &mut self.refused_later,
-            _ => &mut self.record_url_key,
+            6 => &mut self.record_url_key,
+            7 => &mut self.ingest_in_order,
+            8 => &mut self.ingest_breaks_refused,
+            9 => &mut self.ingest_multipart_open,
+            10 => &mut self.ingest_closes_again,
+            _ => &mut self.ingest_second_upload_taken,
         };
         *fact = is_other;
         Ok(())

@@ -143,7 +143,8 @@ impl Job {
         match fault {
             JobFault::Fail(message) => *work = Work::Failed(message.clone()),
             JobFault::Hang => *work = Work::Hung,
-            JobFault::Vanish => {}
+            // the others befall loads alone
+            _ => {}
         }
     }
 

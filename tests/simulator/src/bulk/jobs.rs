@@ -73,6 +73,25 @@ impl Jobs {
 
 /// `GET jobs/query`: jobs of Bulk 2.0 and of 1.0 (`Classic`) alike.
 pub(super) fn list(state: &State, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let jobs = || call.org.jobs.all().iter().map(|job| (job.id, job.listed())).collect();
+    let classic = |chunked| call.org.bulk1_jobs.listed(chunked, true);
+    answer_list(state, call, "query", "V2Query", jobs, classic)
+}
+
+/// `GET jobs/ingest`: the same of jobs that write.
+pub(super) fn list_ingest(state: &State, call: &Call<'_>) -> Result<Answer, ApiError> {
+    let classic = |chunked| call.org.bulk1_jobs.listed(chunked, false);
+    answer_list(state, call, "ingest", "V2Ingest", || call.org.ingest_jobs.listed(), classic)
+}
+
+fn answer_list(
+    state: &State,
+    call: &Call<'_>,
+    path: &str,
+    own: &str,
+    jobs: impl FnOnce() -> Vec<(Id, Json)>,
+    classic: impl FnOnce(bool) -> Vec<(Id, Json)>,
+) -> Result<Answer, ApiError> {
     let parameter = |name: &str| call.request.parameter(name);
     let kind = parameter("jobType");
     if let Some(kind) =
@@ -86,11 +105,11 @@ pub(super) fn list(state: &State, call: &Call<'_>) -> Result<Answer, ApiError> {
     let mut records: Vec<(Id, Json)> = Vec::new();
     if mode_fits {
         // jobs of Bulk 2.0 have no such setting
-        if kind.is_none_or(|kind| kind == "V2Query") && !chunked {
-            records.extend(call.org.jobs.all().iter().map(|job| (job.id, job.listed())));
+        if kind.is_none_or(|kind| kind == own) && !chunked {
+            records.extend(jobs());
         }
         if kind.is_none_or(|kind| kind == "Classic") {
-            records.extend(call.org.bulk1_jobs.listed(chunked));
+            records.extend(classic(chunked));
         }
     }
     records.sort_by_key(|(id, _)| *id);
@@ -104,7 +123,7 @@ pub(super) fn list(state: &State, call: &Call<'_>) -> Result<Answer, ApiError> {
     };
     let more = records.len() > from.saturating_add(LISTED);
     let next = more.then(|| {
-        let mut url = format!("/services/data/v{}/jobs/query?", call.version);
+        let mut url = format!("/services/data/v{}/jobs/{path}?", call.version);
         for name in ["isPkChunkingEnabled", "jobType", "concurrencyMode"] {
             if let Some(value) = parameter(name) {
                 url.push_str(&format!("{name}={value}&"));

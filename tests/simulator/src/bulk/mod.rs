@@ -1,9 +1,11 @@
-//! Bulk API 2.0 query jobs: `jobs/query`.
+//! Bulk API 2.0: query jobs (`jobs/query`), and in `ingest` jobs that write (`jobs/ingest`).
 
 mod csv;
 mod facts;
+mod ingest;
 mod job;
 mod jobs;
+pub(crate) mod load;
 mod locator;
 mod new;
 mod pieces;
@@ -15,6 +17,7 @@ use serde::Deserialize;
 
 pub(crate) use csv::write_rows;
 pub use facts::{FactError, Facts};
+pub(crate) use ingest::{IngestJobs, answer as ingest, resource as ingest_resource};
 pub(crate) use job::version_number;
 pub(crate) use jobs::Jobs;
 pub(crate) use locator::Locators;
@@ -87,8 +90,9 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, rest: &[&str]) -> Result<An
 }
 
 /// The jobs of an org as asking for each answers, the oldest first.
-pub(crate) fn infos(jobs: &Jobs) -> Vec<serde_json::Value> {
-    jobs.all().iter().map(|job| job.info()).collect()
+pub(crate) fn infos(jobs: &Jobs, loads: &IngestJobs) -> Vec<serde_json::Value> {
+    let queries = jobs.all();
+    queries.iter().map(|job| job.info()).chain(loads.infos()).collect()
 }
 
 #[derive(Deserialize)]

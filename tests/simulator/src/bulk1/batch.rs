@@ -1,16 +1,19 @@
-//! Batches: a query each, with its results.
+//! Batches: a query each, or rows to write, with their results.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::form::{Content, Form, head};
 use super::job::{ContentType, Job};
+use super::load::{self, Rows};
 use super::rows;
 use super::{Call, Refusal};
+use crate::bulk::load::{Load, Outcomes};
 use crate::bulk::{refuse_plan, refuse_query};
 use crate::faults::JobFault;
 use crate::rest::check_needs;
@@ -51,7 +54,8 @@ impl BatchState {
 pub(super) struct Batch {
     id: Id,
     serial: u64,
-    soql: String,
+    /// The query, or the rows.
+    request: Bytes,
     created: Instant,
     created_at: i64,
     work: Mutex<Work>,
@@ -60,19 +64,22 @@ pub(super) struct Batch {
 #[derive(Debug, Clone)]
 enum Work {
     Running,
+    /// Rows are being written.
+    Writing,
     Done(Arc<Cursor>),
+    Written(Arc<Outcomes>),
     Failed(String),
     NotProcessed,
     Hung,
 }
 
 impl Batch {
-    fn new(serial: u64, soql: String, work: Work) -> Arc<Self> {
+    fn new(serial: u64, request: impl Into<Bytes>, work: Work) -> Arc<Self> {
         let id = Id::new(*b"751", serial);
         Arc::new(Self {
             id,
             serial,
-            soql,
+            request: request.into(),
             created: Instant::now(),
             created_at: now_ms(),
             work: Mutex::new(work),
@@ -92,6 +99,25 @@ impl Batch {
         }
     }
 
+    /// Writes rows, unless something else became of the batch before; those of a serial job wait for each other.
+    fn write(&self, job: &Job, load: &Load, rows: &Rows, fault: Option<&JobFault>) {
+        let _alone = job.is_serial().then(|| job.running.lock().unwrap_or_else(PoisonError::into_inner));
+        {
+            let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+            if !matches!(*work, Work::Running) {
+                return;
+            }
+            *work = Work::Writing;
+        }
+        let written = match rows.write(load) {
+            // nobody is told that it is done
+            Ok(_) if fault == Some(&JobFault::Stall) => Work::Hung,
+            Ok(outcomes) => Work::Written(Arc::new(outcomes)),
+            Err(message) => Work::Failed(message),
+        };
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = written;
+    }
+
     /// What is not complete is not processed any more.
     pub(super) fn abort(&self) {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +132,7 @@ impl Batch {
         match self.work() {
             Work::NotProcessed => BatchState::NotProcessed,
             _ if age * 3 < takes => BatchState::Queued,
-            Work::Done(_) if age >= takes => BatchState::Completed,
+            Work::Done(_) | Work::Written(_) if age >= takes => BatchState::Completed,
             Work::Failed(_) if age >= takes => BatchState::Failed,
             _ => BatchState::InProgress,
         }
@@ -116,6 +142,15 @@ impl Batch {
     pub(super) fn records(&self, takes: Duration) -> u64 {
         match self.work() {
             Work::Done(cursor) if self.state(takes) == BatchState::Completed => cursor.total(),
+            Work::Written(rows) if self.state(takes) == BatchState::Completed => rows.len() as u64,
+            _ => 0,
+        }
+    }
+
+    /// Records that could not be written.
+    pub(super) fn failed(&self, takes: Duration) -> u64 {
+        match self.work() {
+            Work::Written(rows) if self.state(takes) == BatchState::Completed => rows.failed() as u64,
             _ => 0,
         }
     }
@@ -150,11 +185,23 @@ impl Batch {
             ("createdDate", json!(rest_datetime(self.created_at))),
             ("systemModstamp", json!(rest_datetime(self.changed_at(takes)))),
             ("numberRecordsProcessed", json!(self.records(takes))),
-            ("numberRecordsFailed", json!(0)),
+            ("numberRecordsFailed", json!(self.failed(takes))),
             ("totalProcessingTime", json!(self.took_ms(takes))),
             ("apiActiveProcessingTime", json!(0)),
             ("apexProcessingTime", json!(0)),
         ])
+    }
+
+    /// What became of its rows, once it is complete.
+    fn written(&self, takes: Duration) -> Result<Arc<Outcomes>, Refusal> {
+        match self.work() {
+            Work::Written(rows) if self.state(takes) == BatchState::Completed => Ok(rows),
+            // the words that clients have seen
+            Work::Failed(_) | Work::NotProcessed => {
+                Err(Refusal::bad("InvalidBatch", "Records not processed"))
+            }
+            _ => Err(Refusal::bad("InvalidBatch", "Batch not completed")),
+        }
     }
 
     /// Its rows, once it is complete.
@@ -186,6 +233,10 @@ pub(super) fn answer(state: &State, call: &Call<'_>, job: &str, rest: &[&str]) -
     };
     match rest {
         [] if call.request.method == Method::POST => {
+            if let Some(load) = &job.load {
+                let batch = create_load(call, &job, load)?;
+                return Ok(form.answer(StatusCode::CREATED, "batchInfo", &batch.info(&job, takes)));
+            }
             let batch = create(call, &job)?;
             if let Some(fault) = call.request.job_fault() {
                 befall(&batch, fault);
@@ -195,8 +246,15 @@ pub(super) fn answer(state: &State, call: &Call<'_>, job: &str, rest: &[&str]) -
         [] if is_get => Ok(list(&job, takes, form)),
         [id] if is_get => Ok(form.answer(StatusCode::OK, "batchInfo", &find(id)?.info(&job, takes))),
         [id, "request"] if is_get => {
-            let kind = if job.content == ContentType::Json { "application/json" } else { "text/csv" };
-            Ok(Answer::bytes(StatusCode::OK, kind, find(id)?.soql.clone()))
+            let kind = match job.content {
+                ContentType::Json => "application/json",
+                ContentType::Xml if job.load.is_some() => "application/xml",
+                _ => "text/csv",
+            };
+            Ok(Answer::bytes(StatusCode::OK, kind, find(id)?.request.clone()))
+        }
+        [id, "result"] if is_get && job.load.is_some() => {
+            Ok(load::results(&*find(id)?.written(takes)?, job.content))
         }
         [id, "result"] if is_get => {
             let batch = find(id)?;
@@ -224,13 +282,42 @@ fn befall(batch: &Batch, fault: &JobFault) {
     *work = match fault {
         JobFault::Fail(message) => Work::Failed(message.clone()),
         JobFault::Hang => Work::Hung,
-        JobFault::Vanish => Work::NotProcessed,
+        // the others befall loads alone
+        _ => Work::NotProcessed,
     };
 }
 
 /// The id of a part of a batch's results.
 fn result_id(batch: &Batch, part: u64) -> Id {
     Id::new(*b"752", batch.serial * 1_000 + part)
+}
+
+/// Makes the batch of the rows in the body, and begins to write them.
+fn create_load(call: &Call<'_>, job: &Arc<Job>, load: &Arc<Load>) -> Result<Arc<Batch>, Refusal> {
+    let body = &call.request.body;
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(Refusal::bad("ClientInputError", "Unable to find any data to create batch"));
+    }
+    if !call.org.limits.bulk_batches.take() {
+        return Err(Refusal::bad("ExceededQuota", "ApiBatchItems Limit exceeded."));
+    }
+    if let Some(fault) = call.request.row_fault() {
+        load.befall(fault);
+    }
+    let fault = call.request.job_fault().cloned();
+    let (work, rows) = match (load::read(call, job, load, body)?, &fault) {
+        (_, Some(JobFault::Fail(message))) => (Work::Failed(message.clone()), None),
+        (_, Some(JobFault::Hang)) => (Work::Hung, None),
+        (Err(message), _) => (Work::Failed(message), None),
+        (Ok(rows), _) => (Work::Running, Some(rows)),
+    };
+    let batch = Batch::new(call.org.jobs.number(), body.clone(), work);
+    job.add(vec![batch.clone()])?;
+    if let Some(rows) = rows {
+        let (job, load, batch) = (job.clone(), load.clone(), batch.clone());
+        tokio::task::spawn_blocking(move || batch.write(&job, &load, &rows, fault.as_ref()));
+    }
+    Ok(batch)
 }
 
 /// Makes the batch of the query in the body and, where the job is chunked, those of its parts.

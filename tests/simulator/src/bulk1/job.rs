@@ -1,7 +1,7 @@
 //! Jobs: made, looked at, closed and aborted.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -11,7 +11,10 @@ use super::batch::{Batch, BatchState};
 use super::chunks::Chunking;
 use super::form::{self, Content, Form};
 use super::{Call, Refusal};
+use crate::bulk::load::{Load, Operation};
 use crate::bulk::{self, refuse_object};
+use crate::schema::FieldType;
+use crate::server::State;
 use crate::value::Id;
 use crate::value::calendar::rest_datetime;
 use crate::web::Answer;
@@ -45,6 +48,10 @@ pub(super) struct Job {
     pub(super) with_deleted: bool,
     pub(super) content: ContentType,
     pub(super) chunking: Option<Chunking>,
+    /// What it does with rows, if it writes.
+    pub(super) load: Option<Arc<Load>>,
+    /// Held by the batch that runs, where only one may.
+    pub(super) running: Mutex<()>,
     user: String,
     version: String,
     mode: &'static str,
@@ -78,9 +85,11 @@ impl Jobs {
     }
 
     /// What the list of all query jobs, which is of Bulk 2.0, has of them.
-    pub(crate) fn listed(&self, only_chunked: bool) -> Vec<(Id, Json)> {
+    pub(crate) fn listed(&self, only_chunked: bool, queries: bool) -> Vec<(Id, Json)> {
         let jobs = self.locked();
-        let wanted = jobs.values().filter(|job| !only_chunked || job.chunking.is_some());
+        let wanted = jobs
+            .values()
+            .filter(|job| queries == job.load.is_none() && (!only_chunked || job.chunking.is_some()));
         wanted
             .map(|job| {
                 let state = job.locked();
@@ -108,7 +117,15 @@ impl Job {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether its batches run one after the other.
+    pub(super) fn is_serial(&self) -> bool {
+        self.mode == "Serial"
+    }
+
     fn operation(&self) -> &'static str {
+        if let Some(load) = &self.load {
+            return load.operation.name();
+        }
         if self.with_deleted { "queryAll" } else { "query" }
     }
 
@@ -152,6 +169,7 @@ impl Job {
             state.batches.iter().filter(|batch| wanted.contains(&batch.state(takes))).count()
         };
         let records: u64 = state.batches.iter().map(|batch| batch.records(takes)).sum();
+        let failed: u64 = state.batches.iter().map(|batch| batch.failed(takes)).sum();
         let times: u64 = state.batches.iter().map(|batch| batch.took_ms(takes)).sum();
         let changed = state.batches.iter().map(|batch| batch.changed_at(takes)).max();
         let version = bulk::version_number(&self.version);
@@ -164,6 +182,15 @@ impl Job {
             ("createdDate", json!(rest_datetime(self.created_at))),
             ("systemModstamp", json!(rest_datetime(changed.unwrap_or(0).max(state.changed_at)))),
             ("state", json!(state.name)),
+        ];
+        let load = self.load.as_ref();
+        let key = load.and_then(|load| load.key.as_ref());
+        let rule = load.and_then(|load| load.assignment).map(|id| id.to_string());
+        if form == Form::Xml {
+            // where they stand in recorded answers, and in the schema; what is null is not there
+            members.extend([("externalIdFieldName", json!(key))]);
+        }
+        members.extend([
             ("concurrencyMode", json!(self.mode)),
             ("contentType", json!(self.content.name())),
             ("numberBatchesQueued", json!(count(&[BatchState::Queued]))),
@@ -174,14 +201,14 @@ impl Job {
             ("numberRecordsProcessed", json!(records)),
             ("numberRetries", json!(0)),
             ("apiVersion", json!(version)),
-            ("numberRecordsFailed", json!(0)),
+            ("numberRecordsFailed", json!(failed)),
             ("totalProcessingTime", json!(times)),
             ("apiActiveProcessingTime", json!(0)),
             ("apexProcessingTime", json!(0)),
-        ];
+        ]);
         if form == Form::Json {
             // what is null is told in JSON only
-            members.extend([("assignmentRuleId", Json::Null), ("externalIdFieldName", Json::Null)]);
+            members.extend([("assignmentRuleId", json!(rule)), ("externalIdFieldName", json!(key))]);
             members.push(("fastPathEnabled", json!(false)));
         }
         form.answer(status, "jobInfo", &Content(members))
@@ -189,7 +216,7 @@ impl Job {
 }
 
 /// `POST job`.
-pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
+pub(super) fn create(state: &State, call: &Call<'_>) -> Result<Answer, Refusal> {
     let form = Form::of(call.request, None);
     let members = form::read(call.request, form)?;
     let member = |name: &str| {
@@ -199,14 +226,16 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
             .map(|(_, value)| value.as_str())
             .filter(|v| !v.is_empty())
     };
-    let with_deleted = match member("operation") {
-        Some("query") => false,
-        Some("queryAll") => true,
-        Some(other @ ("insert" | "update" | "upsert" | "delete" | "hardDelete")) => {
-            // not of Salesforce: this simulator does not load by Bulk 1.0
-            return Err(Refusal::bad("FeatureNotEnabled", format!("{other} is not enabled here")));
-        }
-        _ => return Err(Refusal::bad("InvalidJob", "Unable to parse Job")),
+    let (with_deleted, operation) = match member("operation") {
+        Some("query") => (false, None),
+        Some("queryAll") => (true, None),
+        // jsforce and others say it in small letters
+        Some("harddelete") => (false, Some(Operation::HardDelete)),
+        Some(other) => match Operation::named(other) {
+            Some(operation) => (false, Some(operation)),
+            None => return Err(Refusal::bad("InvalidJob", "Unable to parse Job")),
+        },
+        None => return Err(Refusal::bad("InvalidJob", "Unable to parse Job")),
     };
     let named = member("object").ok_or_else(|| Refusal::bad("InvalidJob", "object is missing"))?;
     let number = call.world.schema.find(named).filter(|number| call.view.sees_object(*number));
@@ -230,6 +259,13 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
         Some(header) => Chunking::read(header, object)?,
         None => None,
     };
+    let load = match operation {
+        Some(operation) => {
+            let rule = member("assignmentRuleId");
+            Some(Arc::new(new_load(state, call, number, operation, member("externalIdFieldName"), rule)?))
+        }
+        None => None,
+    };
     let now = call.org.clock.now_ms();
     let job = Arc::new(Job {
         id: Id::new(*b"750", call.org.jobs.number()),
@@ -237,6 +273,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
         with_deleted,
         content,
         chunking,
+        load,
+        running: Mutex::default(),
         user: call.user_id.clone(),
         version: call.version.to_owned(),
         mode,
@@ -248,6 +286,50 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Refusal> {
     jobs.insert(job.id, job.clone());
     drop(jobs);
     Ok(job.info(Duration::ZERO, StatusCode::CREATED, form))
+}
+
+/// What a job that writes does with its rows.
+fn new_load(
+    state: &State,
+    call: &Call<'_>,
+    number: usize,
+    operation: Operation,
+    key: Option<&str>,
+    rule: Option<&str>,
+) -> Result<Load, Refusal> {
+    let object = call.world.schema.object(number);
+    if operation == Operation::HardDelete && !call.user.may("BulkApiHardDelete") {
+        // the words that Data Loader looks for
+        let message = "hardDelete operation requires special user profile permission, please contact your system administrator";
+        return Err(Refusal::bad("FeatureNotEnabled", message));
+    }
+    if operation == Operation::Upsert {
+        let name = &object.name;
+        let blank =
+            || format!("External ID was blank for {name}. An External ID must be specified for upsert.");
+        let key = key.ok_or_else(|| Refusal::bad("InvalidJob", blank()))?;
+        let field = object.find(key).filter(|field| call.view.sees_field(number, *field));
+        let field = field.map(|field| &object.fields[field]);
+        if !field.is_some_and(|f| f.external_id || f.id_lookup || f.kind == FieldType::Id) {
+            let message = format!(
+                "Field name provided, {key} does not match an External ID, Salesforce Id, or indexed field for {name}"
+            );
+            return Err(Refusal::bad("InvalidJob", message));
+        }
+    }
+    let load = Load {
+        org: state.orgs[call.org.number].clone(),
+        user: call.caller.user,
+        object: object.name.clone(),
+        operation,
+        key: key.map(str::to_owned),
+        assignment: rule.and_then(Id::parse),
+        faults: RwLock::default(),
+    };
+    if let Some(fault) = call.request.row_fault() {
+        load.befall(fault);
+    }
+    Ok(load)
 }
 
 /// `GET` and `POST job/ID`.

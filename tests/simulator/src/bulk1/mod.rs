@@ -1,10 +1,12 @@
-//! Bulk API 1.0 queries: `/services/async/NN.0/job`, as older clients call them. Shapes are those of CumulusCI's
-//! recorded exchanges (XML) and of public issues and tests of clients (JSON, words of errors). It does not load.
+//! Bulk API 1.0: `/services/async/NN.0/job`, queries and loads, as older clients call them. Shapes are those of CumulusCI's
+//! recorded exchanges (XML) and of public issues and tests of clients (JSON, words of errors).
 
 mod batch;
 mod chunks;
 mod form;
 mod job;
+mod load;
+mod records;
 mod rows;
 
 use std::sync::Arc;
@@ -16,6 +18,7 @@ pub(crate) use job::Jobs;
 
 use crate::auth::{Caller, Place};
 use crate::limits::InFlight;
+use crate::org::User;
 use crate::rest::known_version;
 use crate::schema::View;
 use crate::server::{OrgState, State};
@@ -49,6 +52,8 @@ struct Call<'a> {
     org: &'a OrgState,
     world: World,
     view: View,
+    caller: Caller,
+    user: Arc<User>,
     user_id: String,
     version: &'a str,
     request: &'a Request,
@@ -121,10 +126,10 @@ fn carry_out(
     let world = org.now();
     let view = org.org.view(&world, caller.user, &user);
     let user_id = user.id.clone().unwrap_or_default();
-    let call = Call { org, world, view, user_id, version, request };
+    let call = Call { org, world, view, caller, user, user_id, version, request };
     let method = &request.method;
     match parts {
-        ["job"] if method == Method::POST => job::create(&call),
+        ["job"] if method == Method::POST => job::create(state, &call),
         ["job", id] => job::answer(&call, state.bulk_job, id),
         ["job", id, "batch", rest @ ..] => batch::answer(state, &call, id, rest),
         _ => Err(Refusal::url(&request.path)),

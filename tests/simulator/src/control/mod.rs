@@ -75,7 +75,7 @@ fn of_org(state: &State, org: &OrgState, request: &Request, rest: &[&str]) -> Re
         ["bin", "empty"] if post => records::empty_bin(&wish),
         ["activity"] if post => manage::activity(&wish),
         ["jobs"] if request.method == Method::GET => {
-            Ok(Answer::ok(&json!({"jobs": crate::bulk::infos(&org.jobs)})))
+            Ok(Answer::ok(&json!({"jobs": crate::bulk::infos(&org.jobs, &org.ingest_jobs)})))
         }
         ["save"] if post => manage::save(&wish),
         ["schema"] if post => manage::schema(&wish),

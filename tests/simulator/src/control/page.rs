@@ -169,7 +169,7 @@ fn resources(state: &State, org: &OrgState, body: &mut String) {
 }
 
 fn jobs(org: &OrgState, body: &mut String) {
-    let jobs = crate::bulk::infos(&org.jobs);
+    let jobs = crate::bulk::infos(&org.jobs, &org.ingest_jobs);
     body.push_str("<section><h2>Bulk jobs</h2>");
     if jobs.is_empty() {
         body.push_str("<p class=\"soft\">None.</p></section>\n");

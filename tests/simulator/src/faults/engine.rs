@@ -64,6 +64,8 @@ pub(crate) struct Firing {
     pub(crate) action: Arc<Action>,
     /// For the request log: name or number of the fault, the number of the call, and what it does.
     pub(crate) told: String,
+    /// What `rows` is drawn from: another number for each call.
+    pub(crate) seed: u64,
     rule: usize,
     generation: u64,
 }
@@ -106,7 +108,8 @@ impl Faults {
                 let name = rule.fault.name.clone().unwrap_or_else(|| format!("#{number}"));
                 let done = serde_json::to_string(&*rule.action).unwrap_or_default();
                 let told = format!("{name} at {}: {done}", rule.seen);
-                firing = Some(Firing { action: rule.action.clone(), told, rule: number, generation });
+                let seed = mixed(seed, number as u64, rule.seen);
+                firing = Some(Firing { action: rule.action.clone(), told, seed, rule: number, generation });
             }
         }
         firing
@@ -139,13 +142,16 @@ fn fires(fault: &Fault, seed: u64, number: usize, call: u64, fired: u64) -> bool
 }
 
 /// A number from 0 to below 1, by seed, fault and call (splitmix64).
-fn drawn(seed: u64, number: u64, call: u64) -> f64 {
+pub(super) fn drawn(seed: u64, number: u64, call: u64) -> f64 {
+    // 53 bits are what a double holds
+    (mixed(seed, number, call) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+fn mixed(seed: u64, number: u64, call: u64) -> u64 {
     let mut z = seed ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03) ^ call.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
-    // 53 bits are what a double holds
-    (z >> 11) as f64 / (1_u64 << 53) as f64
+    z ^ (z >> 31)
 }
 
 fn matches(wanted: &Match, call: &Seen<'_>) -> bool {
@@ -168,7 +174,7 @@ fn headers_match(wanted: &BTreeMap<String, String>, headers: &http::HeaderMap) -
     })
 }
 
-fn contains(bytes: &[u8], text: &str) -> bool {
+pub(super) fn contains(bytes: &[u8], text: &str) -> bool {
     let text = text.as_bytes();
     text.is_empty() || bytes.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text))
 }

@@ -9,6 +9,7 @@ mod csv;
 mod engine;
 mod pages;
 mod plan;
+mod rows;
 mod seen;
 mod wire;
 mod words;
@@ -18,8 +19,10 @@ pub use engine::FaultCount;
 pub(crate) use engine::{Faults, Firing};
 pub(crate) use pages::{first_path, rest_page, sees_rest_page};
 pub use plan::{
-    Action, BadCsv, BadPage, Change, Close, Cut, Fault, FaultPlan, Framing, JobFault, Match, Numbers,
+    Action, BadCsv, BadPage, BadRows, Change, Close, Cut, Fault, FaultPlan, Framing, JobFault, Match,
+    Numbers, Part,
 };
+pub(crate) use rows::RowFault;
 pub(crate) use seen::{Fired, check};
 pub(crate) use wire::damage;
 pub(crate) use words::answer as error_answer;
@@ -44,13 +47,15 @@ pub enum FaultError {
 #[derive(Debug)]
 pub(crate) struct Asked {
     action: Arc<Action>,
+    /// What `rows` is drawn from.
+    seed: u64,
     met: AtomicBool,
     missed: AtomicBool,
 }
 
 impl Asked {
-    pub(crate) fn new(action: Arc<Action>) -> Self {
-        Self { action, met: AtomicBool::new(false), missed: AtomicBool::new(false) }
+    pub(crate) fn new(action: Arc<Action>, seed: u64) -> Self {
+        Self { action, seed, met: AtomicBool::new(false), missed: AtomicBool::new(false) }
     }
 
     /// What the page that is made now is to have wrong.
@@ -65,6 +70,12 @@ impl Asked {
         self.action.job.as_ref()
     }
 
+    /// Which rows that the call writes are refused.
+    pub(crate) fn rows(&self) -> Option<RowFault> {
+        self.met.fetch_or(self.action.rows.is_some(), Ordering::Relaxed);
+        self.action.rows.clone().map(|rows| RowFault::new(rows, self.seed))
+    }
+
     /// Tells that there was nothing to act on.
     pub(crate) fn miss(&self) {
         self.missed.store(true, Ordering::Relaxed);
@@ -72,7 +83,7 @@ impl Asked {
 
     /// Whether it did not come to what was asked.
     pub(crate) fn came_to_nothing(&self) -> bool {
-        let wanted = self.action.page.is_some() || self.action.job.is_some();
+        let wanted = self.action.page.is_some() || self.action.job.is_some() || self.action.rows.is_some();
         self.missed.load(Ordering::Relaxed) || (wanted && !self.met.load(Ordering::Relaxed))
     }
 }

@@ -164,6 +164,9 @@ pub struct Action {
     /// What becomes of the Bulk job that the call makes or asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<JobFault>,
+    /// What becomes of rows that the call writes, or that the Bulk job writes which the call makes, fills or starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<BadRows>,
     /// What others do before the call is looked at: calls of the simulator's own resources.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub change: Vec<Change>,
@@ -260,6 +263,59 @@ pub enum JobFault {
     Hang,
     /// It is gone.
     Vanish,
+    /// A load fails in the middle: some rows are written, the rest stays unprocessed.
+    FailAfter(Part),
+    /// A load is aborted in the middle, as by an administrator.
+    AbortAfter(Part),
+    /// All rows are written, and yet the job is told to be in progress for ever.
+    Stall,
+}
+
+/// How much of a load is written before it ends.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Part {
+    /// Rows, rounded up to whole transactions of 200.
+    pub rows: u64,
+    /// Batches of 10,000 rows beside those.
+    pub batches: u64,
+    /// Why it fails; `InternalServerError : …` if it is left out.
+    pub message: Option<String>,
+}
+
+impl Part {
+    /// Rows that are written.
+    pub(crate) fn written(&self) -> u64 {
+        self.batches.saturating_mul(10_000).saturating_add(self.rows)
+    }
+}
+
+/// Rows that are refused, whatever is in them.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct BadRows {
+    /// Status code, `UNABLE_TO_LOCK_ROW` if it is left out.
+    #[serde(default = "lock")]
+    pub error: String,
+    /// Its words; those that Salesforce has for a lock if they are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Which rows, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<Numbers>,
+    /// Every k-th row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
+    /// Each row with this probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
+    /// Rows that have this text in a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+fn lock() -> String {
+    "UNABLE_TO_LOCK_ROW".to_owned()
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
@@ -298,6 +354,14 @@ impl Action {
         }
         if self.bytes_per_second == Some(0) {
             return Some("`bytesPerSecond` is above 0");
+        }
+        if let Some(rows) = &self.rows {
+            if !super::rows::is_known(&rows.error) {
+                return Some("`rows.error` is no status code of a row");
+            }
+            if rows.every == Some(0) || rows.n.as_ref().is_some_and(|n| n.has(0)) {
+                return Some("rows are counted from 1");
+            }
         }
         if self.replaces() && (self.csv.is_some() || self.page.is_some() || self.record_count.is_some()) {
             return Some("`csv`, `page` and `recordCount` damage the true answer, which this fault replaces");

@@ -9,6 +9,9 @@ use crate::server::State;
 use crate::soap;
 use crate::web::Request;
 
+/// Bytes of a large body that `body` of a match looks at.
+const LOOKED_AT: usize = 64 * 1024;
+
 /// A fault that fires, and what is known of the call.
 pub(crate) struct Fired {
     pub(crate) firing: Firing,
@@ -29,6 +32,9 @@ pub(crate) fn check(state: &State, request: &Request) -> Option<Fired> {
         return None;
     }
     let org = org(state, request, place);
+    // the beginning of a body that may be of any size
+    let spooled = request.spooled.as_ref().and_then(|spooled| spooled.read_at(0, LOOKED_AT).ok());
+    let body = spooled.unwrap_or_else(|| request.body.clone());
     let seen = Seen {
         method: request.method.as_str(),
         path,
@@ -36,7 +42,7 @@ pub(crate) fn check(state: &State, request: &Request) -> Option<Fired> {
         resource,
         org: org.map(|org| (state.orgs[org].org.id(), state.orgs[org].org.settings.name.as_str())),
         headers: &request.headers,
-        body: &request.body,
+        body: &body,
     };
     let firing = state.faults.check(&seen)?;
     Some(Fired { firing, resource, org })

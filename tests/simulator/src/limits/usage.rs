@@ -113,6 +113,11 @@ impl Usage {
         self.take_some(1)
     }
 
+    /// Whether none is left.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.with(|uses, _| uses.total >= self.max.saturating_add(self.overrun))
+    }
+
     /// Takes so many, if so many are left; else none.
     pub(crate) fn take_some(&self, count: u64) -> bool {
         self.with(|uses, now| {

@@ -174,6 +174,8 @@ pub struct Limits {
     pub long_call_seconds: f64,
     /// Milliseconds that a transaction waits for a row which another one has locked.
     pub lock_wait_ms: u64,
+    /// Milliseconds that 200 rows of a Bulk batch keep what they have locked.
+    pub bulk_chunk_ms: u64,
 }
 
 impl Default for Limits {
@@ -194,6 +196,7 @@ impl Default for Limits {
             logins_per_hour: 3_600,
             long_call_seconds: 20.0,
             lock_wait_ms: crate::store::locks::WAIT_MS,
+            bulk_chunk_ms: 0,
         }
     }
 }

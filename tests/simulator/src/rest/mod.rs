@@ -130,6 +130,7 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
         ["jobs", "query", _, "resultPages"] => "BulkResultPages",
         ["jobs", "query"] if method == Method::POST => "BulkCreate",
         ["jobs", "query", ..] => "BulkJob",
+        ["jobs", "ingest", rest @ ..] => bulk::ingest_resource(rest, method),
         _ => "Unknown",
     }
 }
@@ -138,6 +139,7 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
 pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<Answer, ApiError> {
     match parts {
         ["jobs", "query", rest @ ..] => return bulk::answer(state, call, rest),
+        ["jobs", "ingest", rest @ ..] => return bulk::ingest(state, call, rest),
         ["composite"] if call.method() == Method::GET => return Ok(composite::resources(call)),
         ["composite"] | ["tooling", "composite"] => return composite::answer(state, call),
         ["composite", "graph"] => return composite::graphs(state, call),

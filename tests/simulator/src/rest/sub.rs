@@ -53,6 +53,7 @@ impl Sub<'_> {
             parts: None,
             base: call.request.base.clone(),
             fault: None,
+            spooled: None,
         };
         let world = call.open.map_or_else(|| call.org.now(), Open::world);
         let view = seen_by(version, call.org.org.view(&world, call.caller.user, call.user));

@@ -64,7 +64,7 @@ pub(super) async fn answer(
             Err(error) => (Handled::new("Unknown", None, error.answer()), false),
             Ok(taken) => {
                 let mut request = Request::new(&parts, taken.body, tls, &state.host);
-                (request.parts, received) = (taken.parts, taken.received);
+                (request.parts, request.spooled, received) = (taken.parts, taken.spooled, taken.received);
                 let mut gzip = request.takes_gzip();
                 match faults::check(&state, &request) {
                     None => (handle(&state, request).await, gzip),
@@ -134,7 +134,7 @@ async fn faulty(state: &Arc<State>, mut request: Request, fired: Fired) -> (Hand
     }
     let page = action.page.filter(|_| faults::sees_rest_page(resource));
     let again = request.clone();
-    let asked = Arc::new(Asked::new(action.clone()));
+    let asked = Arc::new(Asked::new(action.clone(), firing.seed));
     request.fault = Some(asked.clone());
     let mut handled = handle(state, request).await;
     let mut found = match page {

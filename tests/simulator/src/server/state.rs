@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::passing::Passing;
 use crate::auth::Sessions;
-use crate::bulk::{Facts, Jobs, Locators};
+use crate::bulk::{Facts, IngestJobs, Jobs, Locators};
 use crate::bulk1;
 use crate::clock::Clock;
 use crate::faults::Faults;
@@ -49,6 +49,7 @@ pub(crate) struct OrgState {
     pub(crate) jobs: Jobs,
     pub(crate) bulk1_jobs: bulk1::Jobs,
     pub(crate) retrieves: Retrieves,
+    pub(crate) ingest_jobs: IngestJobs,
     pub(crate) clock: Arc<Clock>,
     pub(super) passing: Passing,
     /// Rows that transactions which go on for a while have locked.
@@ -107,7 +108,6 @@ impl OrgState {
     /// The same, for a transaction that goes on for a while: what it wrote is seen, but until `Held` is dropped, nobody
     /// else writes the rows that it has locked. Whoever has several such transactions at once gives them one holder
     /// ([`Options::holder`]), or drops the first before it begins the next.
-    #[allow(dead_code)] // jobs that last are its callers
     pub(crate) fn transact_held<T, E>(
         &self,
         user: usize,
@@ -216,6 +216,7 @@ impl State {
                 jobs: Jobs::new(clock.clone()),
                 bulk1_jobs: bulk1::Jobs::default(),
                 retrieves: Retrieves::default(),
+                ingest_jobs: IngestJobs::default(),
                 passing: Passing::new(&clock),
                 clock: clock.clone(),
                 locks: Locks::default(),

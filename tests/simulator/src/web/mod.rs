@@ -4,10 +4,12 @@ mod answer;
 mod error;
 pub(crate) mod parts;
 mod request;
+mod spool;
 mod stream;
 mod taken;
 
 pub(crate) use answer::{Answer, Body, Response};
 pub(crate) use error::ApiError;
 pub(crate) use request::Request;
+pub(crate) use spool::Spooled;
 pub(crate) use taken::take;

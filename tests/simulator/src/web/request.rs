@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST};
 use http::{HeaderMap, Method};
 
+use super::Spooled;
 use super::parts::Part;
-use crate::faults::{Asked, BadPage, JobFault};
+use crate::faults::{Asked, BadPage, JobFault, RowFault};
 
 /// A request, with its body read.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
     /// The parts of a body that has several; the body is empty then.
     pub(crate) parts: Option<Arc<Vec<Part>>>,
+    /// The body instead, where it may be of any size.
+    pub(crate) spooled: Option<Arc<Spooled>>,
     /// Scheme and host as the client named them: what instance URLs are made of.
     pub(crate) base: String,
     /// The fault that fires at this call, for handlers that know how to misbehave.
@@ -39,6 +42,7 @@ impl Request {
             headers: parts.headers.clone(),
             body,
             parts: None,
+            spooled: None,
             base: format!("{}://{host}", if tls { "https" } else { "http" }),
             fault: None,
         }
@@ -75,6 +79,11 @@ impl Request {
     /// What a fault of the plan makes of the job of this call.
     pub(crate) fn job_fault(&self) -> Option<&JobFault> {
         self.fault.as_ref()?.job()
+    }
+
+    /// What a fault of the plan makes of rows that this call writes.
+    pub(crate) fn row_fault(&self) -> Option<RowFault> {
+        self.fault.as_ref()?.rows()
     }
 
     /// Tells that the fault has nothing to act on here.

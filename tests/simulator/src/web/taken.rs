@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 
 use super::ApiError;
 use super::parts::{self, Part, PartsError};
+use super::spool::{self, Spooled};
 
 /// Bytes of a body in memory at most: a deployment's zip in base64, and what is around it.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -21,6 +22,8 @@ const LARGEST: usize = 64 * 1024 * 1024;
 pub(crate) struct Taken {
     pub(crate) body: Bytes,
     pub(crate) parts: Option<Arc<Vec<Part>>>,
+    /// The body where it may be of any size.
+    pub(crate) spooled: Option<Arc<Spooled>>,
     /// Bytes that went over the wire.
     pub(crate) received: u64,
 }
@@ -32,6 +35,12 @@ pub(crate) async fn take(body: Incoming, head: &http::request::Parts) -> Result<
         let (read, received) = parts::read(body, boundary, path).await.map_err(refused)?;
         return Ok(Taken { parts: Some(Arc::new(read)), received, ..Taken::default() });
     }
+    if spool::is_large(&head.method, path) {
+        let read =
+            Spooled::read(body, &head.headers).await.map_err(|_| too_large("the body cannot be read"))?;
+        let received = read.received();
+        return Ok(Taken { spooled: Some(Arc::new(read)), received, ..Taken::default() });
+    }
     let read =
         Limited::new(body, LARGEST).collect().await.map_err(|_| too_large("the body cannot be read"))?;
     let body = read.to_bytes();
@@ -39,7 +48,7 @@ pub(crate) async fn take(body: Incoming, head: &http::request::Parts) -> Result<
     let coding = head.headers.get(CONTENT_ENCODING).and_then(|coding| coding.to_str().ok());
     let packed = coding.is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
     let body = if packed { unpacked(&body)? } else { body };
-    Ok(Taken { body, received, parts: None })
+    Ok(Taken { body, received, ..Taken::default() })
 }
 
 /// Requests may be compressed as answers are (REST API guide, Compression).
