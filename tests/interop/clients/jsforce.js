@@ -343,6 +343,18 @@ const cases = {
     assert((await connection.metadata.describe(version)).metadataObjects.length > 0, "no types");
     const listed = await connection.metadata.list([{ type: "CustomObject" }], version);
     assert(listed.some((item) => item.fullName === "Account"), "no Account");
+    const object = await connection.metadata.read("CustomObject", "Account");
+    assert(object.fullName === "Account" && object.fields.some((field) => field.fullName === "Industry"), "no field");
+    const missing = await connection.metadata.read("CustomObject", "Nothing__c");
+    equal(missing.fullName ?? null, null);
+    connection.metadata.pollInterval = 100;
+    const types = [{ name: "CustomObject", members: ["Account", "Nothing__c"] }, { name: "Profile", members: ["Admin"] }];
+    const got = await connection.metadata.retrieve({ apiVersion: version, unpackaged: { types, version } }).complete();
+    equal([got.status, got.success], ["Succeeded", true]);
+    equal(got.fileProperties.map((file) => file.fileName).sort(), ["unpackaged/objects/Account.object", "unpackaged/package.xml", "unpackaged/profiles/Admin.profile"]);
+    equal(got.messages.map((message) => message.problem), ["Entity of type 'CustomObject' named 'Nothing__c' cannot be found"]);
+    equal(Buffer.from(got.zipFile, "base64").subarray(0, 2).toString(), "PK");
+    await refused(() => connection.metadata.list([{ type: "Nothing" }], version), /INVALID_TYPE/);
   },
   "records written": async () => {
     const connection = await signedIn();

@@ -9,6 +9,8 @@ import json
 import os
 import pathlib
 import tempfile
+import time
+import zipfile
 
 from cases import FACTS, case, equal, meanwhile, refused, run
 from simple_salesforce import Salesforce
@@ -267,8 +269,22 @@ def _():
 
 @case("Metadata API")
 def _():
-    described = signed_in().mdapi.describe_metadata()
+    mdapi = signed_in().mdapi
+    described = mdapi.describe_metadata()
     equal(len(described["metadataObjects"]) > 0, True)
+    listed = mdapi.list_metadata([{"type": "CustomObject"}, {"type": "Profile"}])
+    equal({("CustomObject", "Account"), ("Profile", "Admin")} <= {(item["type"], item["fullName"]) for item in listed}, True)
+    read = mdapi.CustomObject.read("Account")
+    equal((read["fullName"], "Industry" in [field["fullName"] for field in read["fields"]]), ("Account", True))
+    # it sends the id of an earlier call in the path, whatever it is
+    job, state = mdapi.retrieve("0", unpackaged={"CustomObject": ["Account"]})
+    equal(state, "Queued")
+    while mdapi.check_retrieve_status(job)[0] != "Succeeded":
+        time.sleep(0.1)
+    _, error, _, packed = mdapi.retrieve_zip(job)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        equal([name.split("/")[-1] for name in archive.namelist()], ["Account.object", "package.xml"])
+    refused(lambda: mdapi.list_metadata([{"type": "Nothing"}]), "INVALID_TYPE")
 
 
 @case("records written")

@@ -12,7 +12,7 @@ use super::catalog::Catalog;
 use super::jobs::{Retrieve, Status};
 use super::mdapi;
 use super::package::Package;
-use super::retrieve::Wanted;
+use super::retrieve::{Wanted, holder_alone};
 use super::store::{Component, Key, Stamp};
 use super::types;
 use super::xml::Element;
@@ -123,7 +123,7 @@ fn list(call: &Call<'_>) -> Result<String, Fault> {
                 }
             }
             let key = Key::new(type_name, &name);
-            if let Some(component) = catalog.get(&key) {
+            if let Some(component) = catalog.get(&key).or_else(|| holder_alone(&catalog, &key)) {
                 let path = match types::find(type_name) {
                     Some(of) => mdapi::told_path(of, &name, &component.files),
                     None => component.files.first().map(|file| file.path.to_string()).unwrap_or_default(),

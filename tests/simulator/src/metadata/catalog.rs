@@ -31,7 +31,23 @@ impl<'a> Catalog<'a> {
         let mut names: BTreeSet<String> =
             self.world.metadata.of_type(type_name).map(|(key, _)| key.full_name.to_string()).collect();
         names.extend(implied::names(self.world, type_name, None));
+        let Some(of) = types::find(type_name) else { return names };
+        // whatever holds a part is there, and so is the folder that something lies in
+        for part in of.parts.iter().filter(|part| part.addressable) {
+            let held = self.world.metadata.of_type(part.name).filter_map(|(key, _)| key.parent());
+            names.extend(held.map(|parent| parent.full_name.to_string()));
+        }
+        if of.is_folder {
+            names.extend(self.filled_folders(of));
+        }
         names
+    }
+
+    /// The folders of a type in which something lies.
+    fn filled_folders(&self, folders: &Type) -> BTreeSet<String> {
+        let content = types::in_directory(folders.directory).find(|of| of.in_folder);
+        let keys = content.into_iter().flat_map(|of| self.world.metadata.of_type(of.name));
+        keys.filter_map(|(key, _)| Some(key.full_name.rsplit_once('/')?.0.to_owned())).collect()
     }
 
     /// A component. Those that are implied are as old as the org.
@@ -39,7 +55,7 @@ impl<'a> Catalog<'a> {
         if let Some(stored) = self.world.metadata.get(key) {
             return Some(stored.clone());
         }
-        let document = implied::document(self.world, &key.type_name, &key.full_name)?;
+        let document = self.implied(key)?;
         let (of, path) = match (types::find(&key.type_name), key.parent()) {
             (Some(of), _) => (of, mdapi::document_path(of, &key.full_name)),
             (None, Some(parent)) => {
@@ -61,10 +77,24 @@ impl<'a> Catalog<'a> {
         }))
     }
 
+    /// The document of a component that is not stored.
+    fn implied(&self, key: &Key) -> Option<Element> {
+        if let Some(of) = types::find(&key.type_name).filter(|of| of.is_folder) {
+            // the folder of a managed package, for one, in which reports of one's own may lie
+            let filled = self.filled_folders(of).contains(&*key.full_name);
+            let name = key.full_name.rsplit('/').next().unwrap_or_default();
+            return filled.then(|| {
+                let mut root = Element::new(of.name);
+                root.push("name", name);
+                root
+            });
+        }
+        implied::document(self.world, &key.type_name, &key.full_name)
+    }
+
     /// Whether there is such a component.
     pub(crate) fn has(&self, key: &Key) -> bool {
-        self.world.metadata.get(key).is_some()
-            || implied::document(self.world, &key.type_name, &key.full_name).is_some()
+        self.world.metadata.get(key).is_some() || self.implied(key).is_some()
     }
 
     /// The parts of one type that stand in a component; with `all` those of standard fields, too.
@@ -115,7 +145,7 @@ impl<'a> Catalog<'a> {
     /// The document of a component by itself.
     pub(crate) fn document(&self, key: &Key) -> Option<Element> {
         let Some(stored) = self.world.metadata.get(key) else {
-            return implied::document(self.world, &key.type_name, &key.full_name);
+            return self.implied(key);
         };
         Element::parse(&stored.document()?.bytes).ok()
     }
