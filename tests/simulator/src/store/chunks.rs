@@ -1,4 +1,4 @@
-//! A sorted map from ids whose clone shares nearly everything: pieces of a few hundred entries, each behind a
+//! A sorted map from ids whose clone shares nearly everything: pieces of a hundred entries, each behind a
 //! pointer. A snapshot of a million rows costs some thousand pointers, and a change after it copies one piece.
 
 use std::ops::Bound;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::value::Id;
 
 /// Entries of a piece at most.
-const MOST: usize = 256;
+const MOST: usize = 128;
 
 /// A piece: entries in the order of their ids, never none.
 type Piece<V> = Arc<Vec<(Id, V)>>;

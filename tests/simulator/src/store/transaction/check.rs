@@ -1,5 +1,6 @@
 //! What makes a record's content refused.
 
+use super::picklist::master_record_type;
 use super::{Cells, Refusal, Transaction};
 use crate::schema::{Field, FieldType};
 use crate::store::Row;
@@ -141,7 +142,7 @@ impl Transaction<'_> {
     }
 
     fn check_reference(&self, object: usize, row: &Row, field: &Field, id: Id) -> Result<(), Refusal> {
-        if field.name == "RecordTypeId" {
+        if field.name == "RecordTypeId" && (id == master_record_type() || self.has_record_types(object)) {
             return self.check_record_type(object, id);
         }
         let Some(target) = self.object_of(id) else {

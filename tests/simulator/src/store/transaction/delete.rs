@@ -164,8 +164,7 @@ impl Transaction<'_> {
         let of_account = described.fields[relation.field].name == "AccountId";
         match described.name.as_str() {
             "Contract" | "Order" if of_account && relation.on_delete == OnDelete::Cascade => {
-                let activated = self.field_of(child, "StatusCode") == Some(Value::Text("Activated".into()));
-                if activated { OnDelete::Restrict } else { OnDelete::Cascade }
+                if self.is_activated(child) { OnDelete::Restrict } else { OnDelete::Cascade }
             }
             "Contact" if of_account && self.field_of(child, "IsPersonAccount") == Some(Value::Bool(true)) => {
                 OnDelete::Cascade

@@ -58,17 +58,26 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Whether the object tells which record types it has.
+    pub(super) fn has_record_types(&self, object: usize) -> bool {
+        !self.described(object).record_types.is_empty()
+    }
+
     /// Refuses a record type of another object. The Master record type is everybody's.
     pub(super) fn check_record_type(&self, object: usize, id: Id) -> Result<(), Refusal> {
-        let described = self.described(object);
-        let master = Id::parse("012000000000000AAA") == Some(id);
+        let known = &self.described(object).record_types;
         // an object without a list of record types tells nothing of them
-        if master || described.record_types.is_empty() || described.record_types.contains(&id) {
+        if id == master_record_type() || known.is_empty() || known.contains(&id) {
             return Ok(());
         }
         let message = format!("Record Type ID: this ID value isn't valid for the user: {id}");
         Err(Refusal::field("INVALID_CROSS_REFERENCE_KEY", "RecordTypeId", message))
     }
+}
+
+/// The record type of records that have none of their own.
+pub(super) fn master_record_type() -> Id {
+    Id::parse("012000000000000AAA").unwrap_or(Id::LOWEST)
 }
 
 fn record_type(described: &Object, row: &Row) -> Option<Id> {

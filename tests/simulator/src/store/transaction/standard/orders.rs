@@ -65,11 +65,15 @@ impl Transaction<'_> {
         Err(Refusal::new("DELETE_FAILED", format!("an activated {name} cannot be deleted")))
     }
 
+    /// Whether an order or a contract is activated.
+    pub(in super::super) fn is_activated(&self, id: Id) -> bool {
+        matches!(self.field_of(id, "Status"), Some(Value::Text(status)) if status.starts_with(ACTIVATED))
+    }
+
     /// Refuses to change the products of an activated order.
     pub(super) fn check_items_open(&self, object: usize, row: &Row) -> Result<(), Refusal> {
         let order: Option<Id> = self.parent(object, row, "OrderId");
-        let status = order.and_then(|order| self.field_of(order, "Status"));
-        if !matches!(status, Some(Value::Text(status)) if status.starts_with(ACTIVATED)) {
+        if !order.is_some_and(|order| self.is_activated(order)) {
             return Ok(());
         }
         let message = "products of an activated order cannot be added, changed or removed";
