@@ -23,7 +23,6 @@ const SETTLE: Duration = Duration::from_secs(2);
 const ROWS: usize = 40;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code)]
 enum Write {
     Ingest,
     Insert,
@@ -276,4 +275,14 @@ async fn a_kill_at_every_call_of_a_rest_insert() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_every_call_of_a_blob_upload() {
     all_kills(Write::Blob).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_at_every_call_of_an_ingest() {
+    all_losses(Write::Ingest).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_at_every_call_of_an_ingest() {
+    all_kills(Write::Ingest).await;
 }

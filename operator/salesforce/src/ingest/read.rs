@@ -6,6 +6,7 @@ use super::part::{Part, content_hash};
 use crate::bulk::csv::CsvRows;
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::transport::Body;
 use crate::write::Target;
 
 /// Times that a result is read which breaks off or is not well formed.
@@ -78,7 +79,13 @@ async fn one(
         match &chunk {
             Some(chunk) => {
                 read += chunk.len() as u64;
-                csv.push(chunk).map_err(|flaw| wrong(read, flaw.to_string()))?;
+                if let Err(flaw) = csv.push(chunk) {
+                    // A job that failed before its rows were looked at has a header of its own and no rows (K).
+                    if flaw.row == 0 && is_header_alone(&mut body, chunk).await {
+                        return Ok(());
+                    }
+                    return Err(wrong(read, flaw.to_string()));
+                }
             }
             // no rows at all may come without a header line (K)
             None if read == 0 => return Ok(()),
@@ -103,6 +110,21 @@ async fn one(
         }
         if chunk.is_none() {
             return Ok(());
+        }
+    }
+}
+
+/// Whether nothing follows the first line.
+async fn is_header_alone(body: &mut Body, first: &[u8]) -> bool {
+    let mut rest = first.iter().skip_while(|byte| **byte != b'\n').skip(1);
+    if rest.any(|byte| !byte.is_ascii_whitespace()) || !first.contains(&b'\n') {
+        return false;
+    }
+    loop {
+        match body.chunk().await {
+            Ok(None) => return true,
+            Ok(Some(more)) if more.iter().all(u8::is_ascii_whitespace) => {}
+            _ => return false,
         }
     }
 }
