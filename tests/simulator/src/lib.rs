@@ -26,6 +26,7 @@
 #![recursion_limit = "512"]
 
 mod auth;
+pub mod automation;
 mod bulk;
 mod bulk1;
 mod clock;

@@ -1,6 +1,7 @@
 //! The simulator's own resources below `/_simulator`: what a person or a test wants to see and do. They need no
 //! session, since the simulator listens where only its user is, and they are not counted as API calls.
 
+mod automations;
 mod calls;
 mod html;
 mod manage;
@@ -78,6 +79,7 @@ fn of_org(state: &State, org: &OrgState, request: &Request, rest: &[&str]) -> Re
             Ok(Answer::ok(&json!({"jobs": crate::bulk::infos(&org.jobs, &org.ingest_jobs)})))
         }
         ["save"] if post => manage::save(&wish),
+        ["automations", rest @ ..] => automations::answer(&wish, rest, &request.method),
         ["schema"] if post => manage::schema(&wish),
         ["users", user, what @ ("hide" | "show")] if post => manage::visibility(&wish, user, *what == "hide"),
         ["requests", "counts"] if request.method == Method::GET => {

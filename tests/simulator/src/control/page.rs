@@ -76,6 +76,7 @@ fn of_org(state: &State, org: &OrgState) -> Answer {
     figures(state, org, &world, &mut body);
     body.push_str("<div class=\"columns\"><div>\n");
     objects(org, &world, &mut body);
+    super::automations::section(org, &world, &mut body);
     body.push_str("</div><div>\n");
     resources(state, org, &mut body);
     jobs(org, &mut body);

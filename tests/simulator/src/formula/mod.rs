@@ -21,6 +21,9 @@ mod text;
 mod time;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 pub use criteria::{Criterion, Operation};
 pub use given::Given;
@@ -29,9 +32,11 @@ pub use record::{Record, computed, lend, to_value};
 pub use rollup::{RollUp, Summary};
 pub use surroundings::Surroundings;
 
-/// A formula, parsed.
-#[derive(Clone, Debug, PartialEq)]
+/// A formula, parsed; as JSON its text.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Formula {
+    text: Arc<str>,
     root: Node,
     /// Empty numbers are zero (`formulaTreatNullNumberAsZero`, `formulaTreatBlanksAs`).
     zeros: bool,
@@ -136,7 +141,7 @@ pub trait Context {
 impl Formula {
     /// Reads a formula.
     pub fn parse(text: &str) -> Result<Self, FormulaError> {
-        Ok(Self { root: parse::parse(text)?, zeros: false })
+        Ok(Self { text: text.into(), root: parse::parse(text)?, zeros: false })
     }
 
     /// The same, with empty numbers taken for zero or not.
@@ -167,6 +172,20 @@ impl Formula {
         let mut fields = BTreeSet::new();
         collect(&self.root, &mut fields);
         fields
+    }
+}
+
+impl TryFrom<String> for Formula {
+    type Error = FormulaError;
+
+    fn try_from(text: String) -> Result<Self, FormulaError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Formula> for String {
+    fn from(formula: Formula) -> Self {
+        formula.text.as_ref().to_owned()
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Record<'a> {
     /// Milliseconds since 1970.
     pub now: i64,
     /// Formulas that led here.
-    pub(super) depth: usize,
+    pub(crate) depth: usize,
 }
 
 impl<'a> Record<'a> {

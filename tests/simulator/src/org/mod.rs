@@ -1,5 +1,6 @@
 //! An org directory, read: settings, schema and data. The same directory always gives the same org.
 
+mod automation;
 mod contents;
 mod error;
 mod fill;
@@ -25,6 +26,7 @@ pub use settings::{ApiVersions, ConnectedApp, Flow, Limits, OrgType, Settings, U
 pub use site::Site;
 pub(crate) use users::{Change, Users};
 
+use crate::automation::Automations;
 use crate::metadata;
 use crate::schema::{FieldType, Schema, View};
 use crate::store::generator::Pool;
@@ -45,6 +47,8 @@ pub struct Org {
     pub database: Database,
     /// Components of metadata.
     pub metadata: metadata::Store,
+    /// What fires when records change.
+    pub automations: Arc<Automations>,
     /// Where it was loaded from.
     pub directory: PathBuf,
 }
@@ -71,10 +75,12 @@ impl Org {
         let schema = Arc::new(schema);
         let stamp = metadata::Stamp { at: people::SET_UP, by: owner.unwrap_or(Id::LOWEST) };
         let metadata = metadata::source::load(&model::folders(directory, &settings.metadata), stamp)?;
-        let mut world = World { schema, database, hidden: Arc::default(), metadata };
+        let mut world =
+            World { schema, database, hidden: Arc::default(), metadata, automations: Arc::default() };
         contents::complete(&mut world, directory, owner)?;
-        let World { schema, database, metadata, .. } = world;
-        Ok(Self { settings, schema, database, metadata, directory: directory.to_owned() })
+        automation::add(&mut world, &settings, directory)?;
+        let World { schema, database, metadata, automations, .. } = world;
+        Ok(Self { settings, schema, database, metadata, automations, directory: directory.to_owned() })
     }
 
     /// The id of 18 characters.
@@ -101,6 +107,7 @@ impl Org {
             database: self.database,
             hidden: Arc::new(hidden),
             metadata: self.metadata,
+            automations: self.automations,
         };
         (Site { settings: self.settings, directory: self.directory }, world)
     }

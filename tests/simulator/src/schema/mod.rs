@@ -29,6 +29,8 @@ pub const SET_UP: i64 = 1_577_836_800_000;
 pub struct Schema {
     objects: Vec<Arc<Object>>,
     relations: Vec<Vec<Relation>>,
+    /// References by which roll-ups sum up an object, by its number.
+    summed: Vec<Vec<usize>>,
     by_name: HashMap<String, usize>,
     by_prefix: HashMap<[u8; 3], usize>,
 }
@@ -43,7 +45,8 @@ impl Schema {
         objects.sort_by(|a, b| a.name.cmp(&b.name));
         let by_name = objects.iter().enumerate().map(|(n, o)| (o.name.to_ascii_lowercase(), n)).collect();
         let by_prefix = objects.iter().enumerate().filter_map(|(n, o)| Some((o.key_prefix?, n))).collect();
-        let mut schema = Self { objects, relations: Vec::new(), by_name, by_prefix };
+        let mut schema = Self { objects, relations: Vec::new(), summed: Vec::new(), by_name, by_prefix };
+        schema.summed = relation::summed(&schema);
         schema.relations = relation::relations(&schema);
         schema
     }
@@ -61,6 +64,11 @@ impl Schema {
     /// The references that point to an object, and what becomes of them when their target is deleted.
     pub fn relations_to(&self, object: usize) -> &[Relation] {
         &self.relations[object]
+    }
+
+    /// The references of an object by which roll-ups of its masters sum it up.
+    pub fn summed(&self, object: usize) -> &[usize] {
+        &self.summed[object]
     }
 
     /// When anything of it was last changed, in milliseconds since 1970.

@@ -67,6 +67,20 @@ pub(super) fn relations(schema: &Schema) -> Vec<Vec<Relation>> {
     told.into_iter().map(sorted).collect()
 }
 
+/// For each object its references by which roll-ups sum it up.
+pub(super) fn summed(schema: &Schema) -> Vec<Vec<usize>> {
+    let mut summed = vec![Vec::new(); schema.objects().len()];
+    for object in schema.objects() {
+        for (child, reference) in object.fields.iter().filter_map(|field| field.roll_up.as_ref()?.of(schema))
+        {
+            if !summed[child].contains(&reference) {
+                summed[child].push(reference);
+            }
+        }
+    }
+    summed
+}
+
 fn told_by(json: &Json, schema: &Schema, child: usize, field: usize) -> OnDelete {
     let described = &schema.object(child).fields[field];
     if HISTORY.contains(&described.name.as_str()) {

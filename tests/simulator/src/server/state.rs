@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::passing::Passing;
 use crate::auth::Sessions;
+use crate::automation::Firings;
 use crate::bulk::{Facts, IngestJobs, Jobs, Locators};
 use crate::bulk1;
 use crate::clock::Clock;
@@ -47,6 +48,8 @@ pub(crate) struct OrgState {
     pub(crate) cursors: Cursors,
     pub(crate) derived: Derived,
     pub(crate) jobs: Jobs,
+    /// Who fired how often.
+    pub(crate) firings: Firings,
     pub(crate) bulk1_jobs: bulk1::Jobs,
     pub(crate) retrieves: Retrieves,
     pub(crate) ingest_jobs: IngestJobs,
@@ -141,12 +144,14 @@ impl OrgState {
                 .within(self.allowance());
             transaction.beside(others, keep);
             let done = work(&mut transaction);
+            let tally = std::mem::take(&mut transaction.tally);
             let (met, taken) = transaction.locks();
             if !met.is_empty() && Instant::now() < until {
                 drop(last);
                 off_the_runtime(|| self.locks.wait(Some(holder), &met, until));
                 continue;
             }
+            self.firings.add(&tally, done.is_ok());
             if done.is_ok() {
                 *self.world.write().unwrap_or_else(PoisonError::into_inner) = world;
             }
@@ -214,6 +219,7 @@ impl State {
                 cursors: Cursors::new(clock.clone()),
                 derived: Derived::default(),
                 jobs: Jobs::new(clock.clone()),
+                firings: Firings::default(),
                 bulk1_jobs: bulk1::Jobs::default(),
                 retrieves: Retrieves::default(),
                 ingest_jobs: IngestJobs::default(),

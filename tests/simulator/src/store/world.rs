@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Bounds, Database};
+use crate::automation::Automations;
 use crate::metadata;
 use crate::schema::{Schema, SchemaChange};
 use crate::value::calendar::{civil_from_days, rest_datetime};
@@ -20,6 +21,8 @@ pub struct World {
     pub database: Database,
     /// What is hidden from each user, in the order of `org.yaml`'s users.
     pub hidden: Arc<Vec<Hidden>>,
+    /// What fires when records change.
+    pub automations: Arc<Automations>,
     /// Components of metadata.
     pub metadata: metadata::Store,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use super::super::automation;
 use super::super::error::{LoadError, files, read};
 use super::super::settings::Settings;
 use super::super::{Org, check, generate};
@@ -68,9 +69,12 @@ pub(in super::super) fn load(
         }
     }
     generate(scale, &schema, &mut tables)?;
+    let mut database = Database::new(tables).indexed(&schema);
+    let automations = automation::Saved::load(directory)?.restore(&mut database, &settings);
     Ok(Org {
         settings,
-        database: Database::new(tables).indexed(&schema),
+        database,
+        automations: Arc::new(automations),
         schema: Arc::new(schema),
         metadata: components::load(directory)?,
         directory: directory.to_owned(),

@@ -10,6 +10,7 @@
 //! generated/X.json  what generated rows are made from; only changed ones stand in data
 //! files/            contents of files
 //! metadata/         components; metadata.csv tells whose which file is
+//! automations.json  what fires, and custom labels
 //! certificates/     of connected apps
 //! ```
 //!
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 pub(super) use load::{is_saved, load};
 use serde::{Deserialize, Serialize};
 
+use super::automation;
 use super::settings::{Settings, User};
 use super::site::Site;
 use crate::schema::Schema;
@@ -209,6 +211,9 @@ fn write(
     }
     rows::files(writer, world, &from.join("files"))?;
     components::write(writer, &world.metadata)?;
+    if let Some(automations) = automation::Saved::of(world) {
+        writer.json(automation::SAVED, &automations)?;
+    }
     let saved_at = rest_datetime(crate::value::calendar::now_ms());
     writer.yaml(MANIFEST, &Manifest { format: FORMAT, saved_at, objects })
 }
@@ -224,7 +229,7 @@ fn settings_now(
         let known = known_of(hidden, &world.schema);
         (user.hidden_fields, user.hidden_objects) = known;
     }
-    let mut settings = Settings { users, metadata: Vec::new(), ..settings.clone() };
+    let mut settings = Settings { users, metadata: Vec::new(), automation: None, ..settings.clone() };
     for (number, app) in settings.connected_apps.iter_mut().enumerate() {
         // one that is not there is missed by whoever signs in with it, and by nobody else
         if let Some(certificate) = app.certificate.as_mut().filter(|certificate| certificate.exists()) {

@@ -118,6 +118,21 @@ fn contents_certificates_and_components_come_along() {
 }
 
 #[test]
+fn automations_and_labels_come_along() {
+    let (site, mut world) = start(0);
+    let declared = "labels: {Bad: bad}\nautomations:\n  - {kind: ValidationRule, object: Account, name: V, when: 'Name = $Label.Bad', message: m, active: false}\n  - {kind: Flow, object: Account, name: F, on: [after insert], do: [{email: Name, subject: s}]}\n";
+    let mut declared = crate::automation::Declared::parse(declared).unwrap();
+    world.database.surroundings_mut().labels = declared.take_labels();
+    let mut automations = crate::automation::Automations::default();
+    declared.add_to(&mut automations, &world.schema, &world.database).unwrap();
+    world.automations = automations.into();
+    let (_, back) = again(&site, &world);
+    assert_eq!(back.automations, world.automations);
+    assert_eq!(back.automations.all().count(), 2);
+    assert_eq!(back.database.surroundings().labels, world.database.surroundings().labels);
+}
+
+#[test]
 fn what_is_there_is_not_written_over_and_a_failure_leaves_nothing() {
     let (site, world) = start(0);
     let folder = tempfile::tempdir().unwrap();

@@ -28,6 +28,33 @@ impl Transaction<'_> {
 
     /// Deletes records, each for itself: the answers are in the order of the ids.
     pub fn delete_all(&mut self, ids: &[Id]) -> Vec<Result<(), Refusal>> {
+        if self.fires_on_deletion(ids) {
+            return self.delete_firing(ids);
+        }
+        self.delete_together(ids)
+    }
+
+    /// The same where automations look on: one after the other, so that what fires for one is taken back with it.
+    fn delete_firing(&mut self, ids: &[Id]) -> Vec<Result<(), Refusal>> {
+        let mut alive: HashSet<Id> = ids.iter().copied().filter(|id| self.alive(*id).is_ok()).collect();
+        let mut one = |id: &Id| {
+            let was_alive = alive.remove(id);
+            let (object, row) = match self.alive(*id) {
+                Ok(found) => found,
+                // it went along with one before it, as it was to be
+                Err(_) if was_alive => return Ok(()),
+                Err(refusal) => return Err(refusal),
+            };
+            self.guarded(object, |transaction| {
+                transaction.before_delete(object, &row)?;
+                transaction.delete_together(&[*id]).pop().unwrap_or(Ok(()))?;
+                transaction.after_delete(object, *id)
+            })
+        };
+        ids.iter().map(&mut one).collect()
+    }
+
+    fn delete_together(&mut self, ids: &[Id]) -> Vec<Result<(), Refusal>> {
         let mut answers: HashMap<Id, Refusal> = HashMap::new();
         let mut wanted: Vec<Id> = Vec::new();
         for id in ids {

@@ -46,9 +46,11 @@ impl Transaction<'_> {
         let moved = self.reparent(object, winner, losers);
         for loser in losers {
             let Some((_, mut row)) = self.find(*loser) else { continue };
+            self.before_delete(object, &row)?;
             self.set(object, &mut row, "MasterRecordId", Some(Value::Id(winner)));
             self.write(object, row);
             self.bin_one(*loser, *loser, Vec::new());
+            self.after_delete(object, *loser)?;
         }
         self.update(winner, cells)?;
         Ok(moved)

@@ -35,6 +35,7 @@ pub use upsert::UpsertRefusal;
 use serde::{Deserialize, Serialize};
 
 use super::{Row, World};
+use crate::automation::Tally;
 use crate::schema::Object;
 use crate::value::{Id, Value};
 
@@ -51,27 +52,38 @@ pub struct Doubts {
     pub undelete_refills: bool,
     /// A restricted picklist's value that does not go with the controlling field's is refused.
     pub dependent_picklists: bool,
+    /// A roll-up that comes to something else moves the master's SystemModstamp.
+    pub roll_ups_stamp: bool,
 }
 
 impl Default for Doubts {
     fn default() -> Self {
-        Self { clearing_stamps: true, undelete_refills: true, dependent_picklists: true }
+        Self {
+            clearing_stamps: true,
+            undelete_refills: true,
+            dependent_picklists: true,
+            roll_ups_stamp: true,
+        }
     }
 }
 
 /// Changes that belong together.
 #[derive(Debug)]
 pub struct Transaction<'a> {
-    world: &'a mut World,
-    actor: Actor,
+    pub(crate) world: &'a mut World,
+    pub(crate) actor: Actor,
     /// Milliseconds since 1970, a whole second: Salesforce keeps no fractions of audit times.
-    at: i64,
+    pub(crate) at: i64,
     doubts: Doubts,
-    options: Options,
+    pub(crate) options: Options,
     allowance: Allowance,
     counted: allowance::Counted,
     /// What others have locked, and what this transaction locks.
     locking: lock::Locking,
+    /// Which automations did what.
+    pub(crate) tally: Tally,
+    /// Changes that automations cause in each other right now.
+    pub(crate) depth: u8,
 }
 
 impl<'a> Transaction<'a> {
@@ -86,6 +98,8 @@ impl<'a> Transaction<'a> {
             allowance: Allowance::default(),
             counted: allowance::Counted::default(),
             locking: lock::Locking::default(),
+            tally: Tally::default(),
+            depth: 0,
         }
     }
 
@@ -98,6 +112,10 @@ impl<'a> Transaction<'a> {
     /// How the call wants the changes made.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    pub(crate) fn doubts(&self) -> Doubts {
+        self.doubts
     }
 
     /// Who makes them.
@@ -120,8 +138,17 @@ impl<'a> Transaction<'a> {
         self.world.schema.find_prefix(id.prefix())
     }
 
+    /// Which automations did what by now.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
     /// Makes a record; its id.
     pub fn insert(&mut self, object: usize, cells: Cells) -> Result<Id, Refusal> {
+        self.guarded(object, |transaction| transaction.insert_one(object, cells))
+    }
+
+    fn insert_one(&mut self, object: usize, cells: Cells) -> Result<Id, Refusal> {
         self.allow(object, "createable", "create")?;
         self.check_writable(object, &cells, true)?;
         let prefix = self.described(object).key_prefix.unwrap_or(*b"000");
@@ -133,45 +160,62 @@ impl<'a> Transaction<'a> {
         self.complete(object, &mut row);
         let given: Vec<usize> = row.cells().map(|(field, _)| field).collect();
         self.shape(object, &mut row, &given);
+        let changed = self.before_save(object, &mut row, None)?;
+        self.shape(object, &mut row, &changed);
         self.apply_standard(object, &mut row, None)?;
         let set: Vec<usize> = row.cells().map(|(field, _)| field).collect();
         self.check_row(object, &row, &set, true)?;
         self.check_content(object, &row)?;
         self.check_room(object)?;
         self.check_mix(object)?;
+        self.judge(object, &row, None)?;
         self.lock(object, &row, None)?;
         self.number(object, &mut row);
         let id = self.world.database.table_mut(object).next_id(prefix);
         self.write(object, row);
         self.after_insert(object, id)?;
         self.follow_standard(object, id, None);
+        self.after_save(object, id, None)?;
         Ok(id)
     }
 
     /// Changes a record.
     pub fn update(&mut self, id: Id, cells: Cells) -> Result<(), Refusal> {
-        let (object, mut row) = self.alive(id)?;
+        let (object, row) = self.alive(id)?;
+        self.guarded(object, |transaction| transaction.update_one(object, row, cells))
+    }
+
+    fn update_one(&mut self, object: usize, mut row: Row, cells: Cells) -> Result<(), Refusal> {
         self.allow(object, "updateable", "edit")?;
         self.check_writable(object, &cells, false)?;
-        let before = row.clone();
-        let set: Vec<usize> = cells.iter().map(|(field, _)| *field).collect();
+        let automated = self.is_automated(object);
+        let (id, before) = (row.id, row.clone());
+        let mut set: Vec<usize> = cells.iter().map(|(field, _)| *field).collect();
         for (field, value) in cells {
             row.set(field, value);
         }
         self.measure(object, &mut row);
         self.shape(object, &mut row, &set);
+        if automated {
+            let changed = self.before_save(object, &mut row, Some(&before))?;
+            self.shape(object, &mut row, &changed);
+            set.extend(changed);
+        }
         self.apply_standard(object, &mut row, Some(&before))?;
         self.stamp(object, &mut row, true);
         self.check_row(object, &row, &set, false)?;
         self.check_content(object, &row)?;
         self.check_mix(object)?;
+        if automated {
+            self.judge(object, &row, Some(&before))?;
+        }
         self.lock(object, &row, Some(&before))?;
         self.write(object, row);
         self.follow_standard(object, id, Some(&before));
-        Ok(())
+        self.after_save(object, id, Some(&before))
     }
 
-    fn described(&self, object: usize) -> &Object {
+    pub(crate) fn described(&self, object: usize) -> &Object {
         self.world.schema.object(object)
     }
 

@@ -9,7 +9,7 @@ use crate::value::{Cell, Id, Value};
 impl Transaction<'_> {
     /// A copy of a record, whether it is deleted or not, that may be changed and put back; generated rows
     /// become stored ones.
-    pub(super) fn find(&self, id: Id) -> Option<(usize, Row)> {
+    pub(crate) fn find(&self, id: Id) -> Option<(usize, Row)> {
         let object = self.object_of(id)?;
         let found = self.world.database.find(object, id)?;
         Some((object, self.owned(object, id, found)))
@@ -43,7 +43,7 @@ impl Transaction<'_> {
     }
 
     /// A copy of a record that is not deleted.
-    pub(super) fn alive(&self, id: Id) -> Result<(usize, Row), Refusal> {
+    pub(crate) fn alive(&self, id: Id) -> Result<(usize, Row), Refusal> {
         self.is_alive(id)?;
         self.find(id).ok_or_else(Refusal::unknown)
     }
@@ -56,8 +56,10 @@ impl Transaction<'_> {
     }
 
     /// Puts a row.
-    pub(super) fn write(&mut self, object: usize, row: Row) {
+    pub(crate) fn write(&mut self, object: usize, row: Row) {
+        let masters = self.summing(object, &row);
         self.world.database.table_mut(object).put(row);
+        self.stamp_masters(masters);
     }
 
     /// Sets a field by its name, if the object has it.
@@ -68,7 +70,7 @@ impl Transaction<'_> {
     }
 
     /// Notes the change in the audit fields: automation moves SystemModstamp alone, users the others as well.
-    pub(super) fn stamp(&self, object: usize, row: &mut Row, by_user: bool) {
+    pub(crate) fn stamp(&self, object: usize, row: &mut Row, by_user: bool) {
         let stamps = self.described(object).stamps;
         let mut set = |field: Option<usize>, value: Value| {
             if let Some(field) = field {

@@ -12,6 +12,10 @@ impl Transaction<'_> {
     /// filled again where they are still empty.
     pub fn undelete(&mut self, id: Id) -> Result<(), Refusal> {
         let object = self.object_of(id).ok_or_else(Refusal::unknown)?;
+        self.guarded(object, |transaction| transaction.undelete_one(object, id))
+    }
+
+    fn undelete_one(&mut self, object: usize, id: Id) -> Result<(), Refusal> {
         self.allow(object, "undeletable", "undelete")?;
         let gone = self.world.database.table(object).gone(id);
         gone.filter(|gone| gone.purged.is_none()).ok_or_else(Refusal::not_in_bin)?;
@@ -47,7 +51,7 @@ impl Transaction<'_> {
                 self.refill(target, cleared.record, &cleared.field);
             }
         }
-        Ok(())
+        self.after_undelete(object, id)
     }
 
     /// References to what is not there any more are emptied; where that cannot be, the record cannot come back.

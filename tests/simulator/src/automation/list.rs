@@ -1,0 +1,170 @@
+//! The automations of an org.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Automation, AutomationError, Effect, Kind, Moment};
+use crate::value::Id;
+
+/// All automations of an org, in the order in which they came to be. A clone is cheap.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Automations {
+    #[serde(with = "shared")]
+    all: Vec<Arc<Automation>>,
+    /// Ids that were given.
+    given: u64,
+}
+
+impl Automations {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Automation> {
+        self.all.iter().map(|automation| &**automation)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// One by kind and name, in any case.
+    pub fn find(&self, kind: Kind, full_name: &str) -> Option<&Automation> {
+        self.all().find(|known| known.kind == kind && known.full_name.eq_ignore_ascii_case(full_name))
+    }
+
+    /// One by its id.
+    pub fn with_id(&self, id: Id) -> Option<&Automation> {
+        self.all().find(|known| known.id == id)
+    }
+
+    /// Switches one on or off, at a time in milliseconds since 1970.
+    pub fn set_active(
+        &mut self,
+        kind: Kind,
+        full_name: &str,
+        active: bool,
+        at: i64,
+    ) -> Result<(), AutomationError> {
+        let known = self.position(kind, full_name);
+        let known = known.ok_or_else(|| AutomationError::Unknown(kind.name(), full_name.to_owned()))?;
+        let automation = &mut self.all[known];
+        if automation.is_managed() {
+            return Err(AutomationError::Managed(kind.name(), full_name.to_owned()));
+        }
+        if automation.active != active {
+            let automation = Arc::make_mut(automation);
+            automation.active = active;
+            automation.changed = at;
+        }
+        Ok(())
+    }
+
+    /// Puts one in the place of the one of its kind and name, whose id it takes over, or adds it; its id. One without an
+    /// id ([`Id::LOWEST`]) is given one. What a trigger or a flow does is not told by metadata: one that does nothing goes
+    /// on doing what the one before it did.
+    pub fn replace(&mut self, mut automation: Automation) -> Result<Id, AutomationError> {
+        match self.position(automation.kind, &automation.full_name) {
+            Some(known) => {
+                let before = &self.all[known];
+                if before.is_managed() {
+                    return Err(AutomationError::Managed(automation.kind.name(), automation.full_name));
+                }
+                automation.id = before.id;
+                if matches!(automation.kind, Kind::ApexTrigger | Kind::Flow)
+                    && automation.rule.effects.is_empty()
+                {
+                    automation.rule.effects.clone_from(&before.rule.effects);
+                    automation.rule.when = before.rule.when.clone();
+                    if automation.rule.on.is_empty() {
+                        automation.rule.on.clone_from(&before.rule.on);
+                    }
+                }
+                let id = automation.id;
+                self.all[known] = Arc::new(automation);
+                Ok(id)
+            }
+            None => Ok(self.add(automation)),
+        }
+    }
+
+    /// Adds one; its id.
+    pub(super) fn add(&mut self, mut automation: Automation) -> Id {
+        if automation.id == Id::LOWEST {
+            self.given += 1;
+            automation.id = Id::new(automation.kind.prefix(), self.given);
+        }
+        let id = automation.id;
+        self.all.push(Arc::new(automation));
+        id
+    }
+
+    /// Takes one away; whether there was one.
+    pub fn remove(&mut self, kind: Kind, full_name: &str) -> Result<bool, AutomationError> {
+        let Some(known) = self.position(kind, full_name) else { return Ok(false) };
+        if self.all[known].is_managed() {
+            return Err(AutomationError::Managed(kind.name(), full_name.to_owned()));
+        }
+        self.all.remove(known);
+        Ok(true)
+    }
+
+    fn position(&self, kind: Kind, full_name: &str) -> Option<usize> {
+        let same =
+            |known: &Arc<Automation>| known.kind == kind && known.full_name.eq_ignore_ascii_case(full_name);
+        self.all.iter().position(same)
+    }
+
+    /// Active ones of an object and kind, in the order of their names: Salesforce promises none, and ours is to be the
+    /// same each time.
+    pub(super) fn firing(&self, object: &str, kind: Kind) -> Vec<Arc<Automation>> {
+        let fires = |known: &&Arc<Automation>| {
+            known.active && known.kind == kind && known.object.eq_ignore_ascii_case(object)
+        };
+        let mut found: Vec<Arc<Automation>> = self.all.iter().filter(fires).cloned().collect();
+        found.sort_by(|a, b| a.full_name.cmp(&b.full_name));
+        found
+    }
+
+    /// Whether anything fires for records of an object.
+    pub(crate) fn concern(&self, object: &str) -> bool {
+        self.all.iter().any(|known| known.active && known.object.eq_ignore_ascii_case(object))
+    }
+
+    /// Whether anything of an object changes more than the record that is being saved, so that a refusal must take it
+    /// back.
+    pub(crate) fn reach_further(&self, object: &str) -> bool {
+        let further = |automation: &Automation| {
+            let writes = |effect: &Effect| matches!(effect, Effect::Insert { .. } | Effect::Set { .. });
+            let late = |moment: &Moment| !moment.is_before();
+            automation.rule.effects.iter().any(|effect| matches!(effect, Effect::Insert { .. }))
+                || automation.rule.on.iter().any(late)
+                || automation.kind == Kind::WorkflowRule && automation.rule.effects.iter().any(writes)
+        };
+        let of_object = |known: &&Arc<Automation>| known.active && known.object.eq_ignore_ascii_case(object);
+        self.all.iter().filter(of_object).any(|known| further(known))
+    }
+
+    /// Whether anything fires when records of an object are deleted.
+    pub(crate) fn concern_deletion(&self, object: &str) -> bool {
+        let deletion = |moment: &Moment| matches!(moment, Moment::BeforeDelete | Moment::AfterDelete);
+        let of_object = |known: &&Arc<Automation>| known.active && known.object.eq_ignore_ascii_case(object);
+        self.all.iter().filter(of_object).any(|known| known.rule.on.iter().any(deletion))
+    }
+}
+
+/// Shared automations are saved each for itself.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::automation::Automation;
+
+    pub(super) fn serialize<S: Serializer>(all: &[Arc<Automation>], to: S) -> Result<S::Ok, S::Error> {
+        all.iter().map(|automation| &**automation).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Arc<Automation>>, D::Error> {
+        Ok(Vec::<Automation>::deserialize(from)?.into_iter().map(Arc::new).collect())
+    }
+}
