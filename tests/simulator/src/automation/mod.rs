@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use declared::Declared;
 pub use list::Automations;
+#[allow(unused_imports)] // deploys are its callers
 pub(crate) use read::Around;
 pub(crate) use tally::Firings;
 pub use tally::{Mail, Tally, Told};
