@@ -2,6 +2,8 @@
 
 Most were shortened by hand, so keys beyond theirs are no difference. `{NAME}` in a step is what an earlier step saved."""
 
+import json
+
 READ, WRITE = "read", "write"
 TOKEN = "/services/oauth2/token"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -21,6 +23,20 @@ def get(path, version="59.0"):
 
 def token(form):
     return {"method": "POST", "path": TOKEN, "body": form, "headers": FORM}
+
+
+def post(kind, record):
+    return {"method": "POST", "path": f"{DATA}/sobjects/{kind}", "body": json.dumps(record)}
+
+
+def upsert(key, version="59.0"):
+    return {"method": "PATCH", "path": f"/services/data/v{version}/sobjects/Whizbang/{key}", "body": json.dumps({"Name": "Upserted"})}
+
+
+def composite(*parts):
+    """The steps as parts of one that stand or fall together."""
+    asked = [{"method": part["method"], "url": part["path"], "referenceId": f"part{n}", "body": json.loads(part["body"])} for n, part in enumerate(parts)]
+    return {"method": "POST", "path": f"{DATA}/composite", "body": json.dumps({"allOrNone": True, "compositeRequest": asked})}
 
 
 def saving(step, **names):
@@ -86,14 +102,14 @@ STEPS = {
     "camel/merchandise": (READ, [get("sobjects/Merchandise__c/describe", "42.0")]),
     "camel/objectDescription": (READ, [get("sobjects/Merchandise__c/describe", "34.0")]),
     "camel/with_reference": (READ, [get("sobjects/With_Reference__c/describe", "42.0")]),
-    "camel/composite_response_example_failure": (WRITE, []),
-    "camel/composite_response_example_success": (WRITE, []),
-    "restforce/create_success_response": (WRITE, []),
-    "restforce/delete_error_response": (WRITE, []),
-    "restforce/upsert_created_success_response": (WRITE, []),
-    "restforce/upsert_error_response": (WRITE, []),
-    "restforce/upsert_multiple_error_response": (WRITE, []),
-    "restforce/write_error_response": (WRITE, []),
+    "camel/composite_response_example_failure": (WRITE, [composite(post("Whizbang", {"Name": "One"}), post("Whizbang", {"Name": "Two", "OtherParent__r": {"External_Field__c": "0116"}}))]),
+    "camel/composite_response_example_success": (WRITE, [composite(post("Whizbang", {"Name": "One"}), post("Whizbang", {"Name": "Two"}))]),
+    "restforce/create_success_response": (WRITE, [post("Whizbang", {"Name": "Created"})]),
+    "restforce/delete_error_response": (WRITE, [{"method": "DELETE", "path": f"{DATA}/sobjects/Whizbang/rid"}]),
+    "restforce/upsert_created_success_response": (WRITE, [upsert("External_Field__c/12", "45.0")]),
+    "restforce/upsert_error_response": (WRITE, [upsert("Namez/x")]),
+    "restforce/upsert_multiple_error_response": (WRITE, [*(post("Whizbang", {"Name": "Twice", "External_Field__c": "twice"}) for _ in range(2)), upsert("External_Field__c/twice")]),
+    "restforce/write_error_response": (WRITE, [post("Whizbang", {"foo": "bar"})]),
 }
 # Describes that the org of the fixtures has.
 OBJECTS = ("camel/account", "camel/asset", "camel/case", "camel/complex_calculated_formula", "camel/invoice", "camel/line_item", "camel/merchandise", "camel/with_reference", "restforce/sobject_describe_success_response")

@@ -19,6 +19,8 @@ ORG = "https://orgname.my.salesforce.com"
 VERSION = "59.0"
 # Values of a picklist, and child relationships of an object, that are kept of a describe.
 KEPT = 3
+# Values that recorded writes give.
+WRITTEN = ("Pending",)
 # Child relationships that are kept in any case: what is queried, and what `replay.py` describes anew.
 CHILDREN = ("Contacts", "Opportunities", "ChildAccounts", "Attachments", "Events")
 
@@ -173,13 +175,58 @@ def needed(request, answer, described):
     return world
 
 
+# --- scripts: recordings that write, in their order
+
+
+def ids_in(value):
+    """The ids in a value."""
+    if isinstance(value, dict):
+        return {id_ for inner in value.values() for id_ in ids_in(inner)}
+    if isinstance(value, list):
+        return {id_ for inner in value for id_ in ids_in(inner)}
+    return set(re.findall(r"\b(?:001|003|006|00Q|00U)[0-9A-Za-z]{15}\b", value)) if isinstance(value, str) else set()
+
+
+def scripts(every, described):
+    """Per cassette: the rows that were there before, and its writes and queries by REST, from its first write on."""
+    found = {}
+    for path, request, response in every:
+        kind = kind_of(path, request) if request else None
+        query = kind == "read" and "/query/?q=" in request["uri"]
+        if not query and (kind != "write" or "/async/" in request["uri"]):
+            continue
+        body = request["body"].decode() if isinstance(request["body"], bytes) else request["body"]
+        text = with_version(body_of(response), version_of(request, body_of(response)))
+        step = {"method": request["method"], "path": with_version(request["uri"]).removeprefix(ORG), "status": response["status"]["code"], "json": json.loads(text)}
+        found.setdefault(path.stem, []).append({**step, "body": with_version(body)} if body else step)
+    made = []
+    for name, steps in found.items():
+        first = next((n for n, step in enumerate(steps) if step["method"] != "GET"), None)
+        if first is None:
+            continue
+        world, created = World(), set()
+        for step in steps:
+            if step["method"] != "GET":
+                created |= ids_in(step["json"]) - ids_in(json.loads(step["body"]))
+                continue
+            for record in step["json"].get("records", []):
+                if record["attributes"].get("url") and not ids_in(record["attributes"]["url"]) & created:
+                    add_record(world, record, described)
+        for step in steps[first:]:
+            for id_ in ids_in(json.loads(step.get("body", "null"))) - created:
+                kind = {"001": "Account", "003": "Contact"}[id_[:3]]
+                world.rows.setdefault(kind, {}).setdefault(id_, {})
+        made.append({"name": name, "rows": world.rows, "steps": steps[first:]})
+    return made
+
+
 # --- describes, cut
 
 
 def cut(describe):
     for field in describe.get("fields", []):
         if "picklistValues" in field:
-            field["picklistValues"] = field["picklistValues"][:KEPT]
+            field["picklistValues"] = [value for n, value in enumerate(field["picklistValues"]) if n < KEPT or value["value"] in WRITTEN]
     kept = [c for n, c in enumerate(describe.get("childRelationships", [])) if n < KEPT or c["relationshipName"] in CHILDREN]
     if "childRelationships" in describe:
         describe["childRelationships"] = kept
@@ -256,6 +303,7 @@ def main():
     listed = [{"exact": w.exact, "rows": w.rows} for w in worlds]
     write(HERE / "worlds.json", listed)
     write(HERE / "recorded.json", {"counts": counts, "exchanges": list(exchanges.values())})
+    write(HERE / "writes.json", scripts(every, described))
     fixtures = {}
     for path in sorted([*(CORPUS / "restforce/spec/fixtures").rglob("*.json"), *(CORPUS / "camel").glob("*.json")]):
         if path.name.startswith("composite_request") or not path.read_text().strip():

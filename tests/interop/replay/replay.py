@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""replay.py BINARIES [ID]...: sends every recorded read request to a simulator whose orgs hold the rows that the
+"""replay.py BINARIES [ID]...: sends every recorded request of the REST API to a simulator whose orgs hold the rows that the
 recorded answers show, and compares status, shape, types, error codes and values. `known.json` tells of what differs, and
 why; a difference that is not in it fails, and so does an entry that no longer differs."""
 
@@ -17,6 +17,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from shapes import Shape, differences, error_codes, from_xml, plain_values, type_of, value_differences  # noqa: E402
 import fixtures  # noqa: E402
+import writing  # noqa: E402
 from simulator import Simulator  # noqa: E402
 
 USERS = [{"username": "first@world.example", "password": "secret", "id": "0057e00000RtpbzAAB", "firstName": "Automated", "lastName": "Process", "permissions": ["ApiEnabled", "ViewAllData", "ModifyAllData", "ViewSetup"]}]
@@ -229,6 +230,11 @@ def main():
         own = [with_id(bodies[name], describes[0]["fields"]) for name in fixtures.OBJECTS]
         found = fixtures.rows(bodies["restforce/sobject_find_success_response"])
         orgs.append(write_org(folder / "fixtures", "Fixtures", own, fixtures.SCHEMA, found))
+        scripts = json.loads((HERE / "writes.json").read_text())
+        base = len(orgs)
+        for n, script in enumerate(scripts, base):
+            world = {"rows": script["rows"], "exact": {}}
+            orgs.append(write_org(folder / f"{n}", script["name"], plain, schema, world_rows(world, org_id(n)), org_id(n)))
         with Simulator(sys.argv[1], orgs) as simulator:
             askers = [Asker(simulator.address, org) for org in simulator.orgs]
             results = {}
@@ -238,25 +244,29 @@ def main():
                 answer = from_xml(entry["xml"]) if "xml" in entry else entry["json"]
                 at = askers[entry.get("world") or 0]
                 if isinstance(answer, dict) and "$describe" in answer:
-                    answer, at = recordings[answer["$describe"]], askers[-2]
+                    answer, at = recordings[answer["$describe"]], askers[base - 2]
                 steps = [{**entry, "path": entry["path"].replace("00D0xORGID00000000", "{ORG}")}]
                 if entry["kind"] == "load job":
                     steps = [*QUERY_JOB[: 1 if "<batchInfo>" not in entry["xml"] and "/batch" in entry["path"] else 2], *steps]
                 results[entry["id"]] = compare({**entry, "values": not ("xml" in entry or "cut" in entry or "recordCount" in entry["path"])}, answer, steps, at), entry
             for name, (kind, steps) in fixtures.STEPS.items():
-                if kind == fixtures.READ and (not only or name in only):
+                if not only or name in only:
                     entry = {"id": name, "kind": "fixture", "cut": name not in fixtures.WHOLE, "times": 1}
-                    results[name] = compare(entry, bodies[name], steps, askers[-1]), entry
+                    results[name] = compare(entry, bodies[name], steps, askers[base - 1]), entry
+            for script, asker in zip(scripts, askers[base:]):
+                for name, step, differ in writing.follow(script, asker):
+                    if not only or name in only or script["name"] in only:
+                        results[name] = differ, {"kind": "write" if step["method"] != "GET" else "after", "times": 1}
     return report(recorded["counts"], results, known if not only else {}, only)
 
 
 def report(counts, results, known, only):
     print(f"recorded exchanges: {sum(counts.values())}; " + ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())))
     writes = sum(1 for kind, _ in fixtures.STEPS.values() if kind == fixtures.WRITE)
-    print(f"bodies recorded without a request: {len(fixtures.STEPS)}; {len(fixtures.STEPS) - writes} of them read, {writes} are of writes (issue 5)")
+    print(f"bodies recorded without a request: {len(fixtures.STEPS)}; {len(fixtures.STEPS) - writes} of them read, {writes} write")
     aspects = ("status", "error", "shape", "values")
     failed = 0
-    for kind, title in (("read", "different requests that read"), ("load job", "different answers that tell of a job or its batches"), ("metadata", "different requests of the Tooling API"), ("fixture", "bodies without request")):
+    for kind, title in (("read", "different requests that read"), ("load job", "different answers that tell of a job or its batches"), ("metadata", "different requests of the Tooling API"), ("write", "requests by REST that write, in their order"), ("after", "queries of what they wrote"), ("fixture", "bodies without request")):
         of_kind = {name: differ for name, (differ, entry) in results.items() if entry["kind"] == kind}
         line = {aspect: len(of_kind) - sum(1 for differ in of_kind.values() if aspect in differ) for aspect in aspects}
         whole = [name for name, differ in of_kind.items() if not (differ.keys() - {"values"})]

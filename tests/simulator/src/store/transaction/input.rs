@@ -86,7 +86,8 @@ impl Transaction<'_> {
             "Foreign key external ID: {text} not found for field {key} in entity {}",
             targets.join(" or ")
         );
-        Err(Refusal::field("INVALID_FIELD", &name, message))
+        // recorded: it tells no fields
+        Err(Refusal::new("INVALID_FIELD", message))
     }
 }
 
@@ -96,7 +97,9 @@ pub fn read_text(field: &Field, text: &str) -> Result<Option<Value>, Refusal> {
         let message = format!("{}: id value of incorrect type: {text}", field.label);
         return Err(Refusal::field("MALFORMED_ID", &field.name, message));
     }
-    Value::parse(field.kind, text).map_err(|_| wrong_type(field, text))
+    // recorded: addresses of e-mail come back in lower case
+    let lower = (field.kind == FieldType::Email).then(|| text.to_lowercase());
+    Value::parse(field.kind, lower.as_deref().unwrap_or(text)).map_err(|_| wrong_type(field, text))
 }
 
 fn wrong_type(field: &Field, text: &str) -> Refusal {
