@@ -208,6 +208,19 @@ async fn profiles_tell_of_what_is_asked_for_with_them() {
         profile(&[("Profile", &["Sales"]), ("ApexClass", &["*"]), ("CustomObject", &["Account"])]).await;
     assert!(with.contains("classAccesses") && with.contains("fieldPermissions"), "{with}");
     assert!(with.contains("<object>Account</object>"));
+    // a profile that nobody loaded tells of its users: what is hidden from them, and what they may do
+    let (files, _) = retrieve(&served, &[("Profile", &["Standard"]), ("CustomObject", &["Account"])]).await;
+    let standard = String::from_utf8(files["unpackaged/profiles/Standard.profile"].clone()).unwrap();
+    let of = |field: &str| {
+        let document = Document::parse(&standard).unwrap();
+        let found = document.descendants().filter(|node| node.has_tag_name_local("fieldPermissions"));
+        found.map(|node| node.children().filter_map(|child| child.text()).collect::<String>().replace(char::is_whitespace, "")).find(|told| told.contains(field))
+    };
+    assert_eq!(of("Account.Secret__c").as_deref(), Some("falseAccount.Secret__cfalse"), "{standard}");
+    assert_eq!(of("Account.Since__c").as_deref(), Some("trueAccount.Since__ctrue"), "{standard}");
+    assert!(standard.contains("<name>ApiEnabled</name>"));
+    let body = done(&served, "readMetadata", "<type>Profile</type><fullNames>Admin</fullNames>").await;
+    assert!(texts(&body, "object").contains(&"Level__c".to_owned()), "{body}");
 }
 
 #[tokio::test]
@@ -248,7 +261,8 @@ fn said(node: Node<'_, '_>) -> String {
 /// Loads a folder of real metadata, retrieves all of it, and loads what came.
 async fn round_trip(name: &str) -> usize {
     let at = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/metadata").join(name);
-    let org = format!("{}metadata: [{}]\n", common::metadata::ORG, at.display());
+    let settings = common::metadata::ORG.replace("[Account.Secret__c]", "[]");
+    let org = format!("{settings}metadata: [{}]\n", at.display());
     let served = serve_with(&[("org.yaml", &org)], &[]).await;
     let first = tempfile::tempdir().unwrap();
     std::fs::write(first.path().join("org.yaml"), &org).unwrap();
@@ -269,7 +283,7 @@ async fn round_trip(name: &str) -> usize {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
-    std::fs::write(second.path().join("org.yaml"), common::metadata::ORG).unwrap();
+    std::fs::write(second.path().join("org.yaml"), settings).unwrap();
     let after = Org::load(second.path(), &[]).unwrap();
     for (key, component) in before.metadata.all() {
         let again = after.metadata.get(key).unwrap_or_else(|| panic!("{key:?} is lost"));

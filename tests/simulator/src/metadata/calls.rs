@@ -8,10 +8,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use roxmltree::Node;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Person};
 use super::jobs::{Retrieve, Status};
 use super::mdapi;
 use super::package::Package;
+use super::profile;
 use super::retrieve::{Wanted, holder_alone};
 use super::store::{Component, Key, Stamp};
 use super::types;
@@ -59,6 +60,12 @@ fn catalog<'a>(call: &'a Call<'_>) -> Catalog<'a> {
 fn admin(call: &Call<'_>) -> Id {
     let first = call.rest.org.org.settings.users.first();
     first.and_then(|user| Id::parse(user.id.as_deref()?)).unwrap_or(Id::LOWEST)
+}
+
+/// The users of whom profiles tell, as they are now.
+fn people(call: &Call<'_>) -> Vec<Person> {
+    let org = call.rest.org;
+    (0..org.org.settings.users.len()).filter_map(|n| Some(Person::new(&*org.users.get(n)?))).collect()
 }
 
 fn describe(call: &Call<'_>) -> String {
@@ -196,13 +203,17 @@ fn read(call: &Call<'_>) -> Result<String, Fault> {
         let message = format!("Entity type: '{type_name}' is not supported by this call");
         return Err(Fault::new("INVALID_TYPE", message));
     }
-    let catalog = catalog(call);
+    let people = people(call);
+    let catalog = catalog(call).with_people(&people);
     let mut out = String::from("<result>");
     for name in &names {
         let name = name.trim();
         let key = Key::new(type_name, name);
         let found = match of.filter(|of| !of.parts.is_empty()) {
             Some(of) => catalog.whole(of, name),
+            None if type_name == "Profile" => {
+                catalog.document(&key).map(|root| profile::whole(&catalog, name, root))
+            }
             None => catalog.document(&key),
         };
         match found {
@@ -251,7 +262,8 @@ fn retrieve(call: &Call<'_>) -> Result<String, Fault> {
     let org = call.rest.org;
     let now = org.clock.now_ms();
     let world = call.rest.world.clone();
-    let retrieve = org.retrieves.add(wanted, world, admin(call), now, call.state.bulk_job);
+    let who = (admin(call), people(call));
+    let retrieve = org.retrieves.add(wanted, world, who, now, call.state.bulk_job);
     let mut out = String::from("<result>");
     tag(&mut out, "done", "false");
     tag(&mut out, "id", &retrieve.id.to_string());

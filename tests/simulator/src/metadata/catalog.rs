@@ -8,8 +8,9 @@ use super::mdapi;
 use super::store::{Component, File, Key, Stamp};
 use super::types::{self, Type};
 use super::xml::Element;
-use crate::schema::SET_UP;
-use crate::store::World;
+use crate::org::User;
+use crate::schema::{Field, SET_UP};
+use crate::store::{Hidden, World};
 use crate::value::Id;
 
 /// The components of a world.
@@ -17,12 +18,66 @@ pub(crate) struct Catalog<'a> {
     world: &'a World,
     /// Whoever set the org up.
     admin: Id,
+    /// Its users, by number.
+    people: &'a [Person],
+}
+
+/// What profiles tell of a user.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    /// The name of the profile in metadata.
+    pub(crate) profile: String,
+    /// What the user may do.
+    pub(crate) permissions: Vec<String>,
+}
+
+impl Person {
+    /// What profiles tell of a user.
+    pub(crate) fn new(user: &User) -> Self {
+        let profile = implied::profile_name(&user.profile).to_owned();
+        Self { profile, permissions: user.permissions.clone() }
+    }
 }
 
 impl<'a> Catalog<'a> {
     /// The components of a world whose first user this is.
     pub(crate) fn new(world: &'a World, admin: Id) -> Self {
-        Self { world, admin }
+        Self { world, admin, people: &[] }
+    }
+
+    /// The same, knowing who its users are, of whom profiles tell.
+    pub(crate) fn with_people(self, people: &'a [Person]) -> Self {
+        Self { people, ..self }
+    }
+
+    /// Whether an object or a field (`Account.Size__c`) is hidden from all who have a profile.
+    pub(super) fn hides(&self, profile: &str, name: &str) -> bool {
+        let mut of = self.people.iter().zip(self.world.hidden.iter()).filter(|(one, _)| one.profile == profile);
+        let hidden = |hidden: &Hidden| hidden.fields.contains(name) || hidden.objects.contains(name);
+        of.next().is_some_and(|(_, first)| hidden(first)) && of.all(|(_, other)| hidden(other))
+    }
+
+    /// What those may do who have a profile.
+    pub(super) fn permissions(&self, profile: &str) -> BTreeSet<String> {
+        let of = self.people.iter().filter(|one| one.profile == profile);
+        of.flat_map(|one| one.permissions.iter().cloned()).collect()
+    }
+
+    /// The fields of an object that a profile can withhold, and whether they can be edited at all.
+    pub(super) fn open_fields(&self, object: &str) -> Vec<(String, bool)> {
+        let Some(number) = self.world.schema.find(object) else { return Vec::new() };
+        let described = self.world.schema.object(number);
+        let fields = described.fields.iter().filter(|field| field.custom && field.name.ends_with("__c"));
+        // what must be filled in is open to everybody
+        let fields = fields.filter(|field| !field.required && !field.master);
+        let told = |field: &Field| (format!("{}.{}", described.name, field.name), !field.calculated);
+        fields.map(told).collect()
+    }
+
+    /// The layout of an object that all see for whom no other one is chosen.
+    pub(super) fn first_layout(&self, object: &str) -> Option<String> {
+        let start = format!("{object}-");
+        self.names("Layout").into_iter().find(|name| name.starts_with(&start))
     }
 
     /// The names of a type's components, in order. Standard objects and fields that are only implied are not among

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Person};
 use super::retrieve::{Gathered, RetrieveError, Wanted, gather};
 use crate::store::World;
 use crate::value::Id;
@@ -31,6 +31,7 @@ pub(crate) struct Retrieve {
     /// The org as it was when the retrieve was asked for; gone when it is done.
     world: Mutex<Option<World>>,
     admin: Id,
+    people: Vec<Person>,
     started_ms: i64,
     takes_ms: i64,
     done: OnceLock<Result<Gathered, RetrieveError>>,
@@ -50,7 +51,7 @@ impl Retrieves {
         &self,
         wanted: Wanted,
         world: World,
-        admin: Id,
+        (admin, people): (Id, Vec<Person>),
         now_ms: i64,
         takes: Duration,
     ) -> Arc<Retrieve> {
@@ -63,6 +64,7 @@ impl Retrieves {
             wanted,
             world: Mutex::new(Some(world)),
             admin,
+            people,
             started_ms: now_ms,
             takes_ms: i64::try_from(takes.as_millis()).unwrap_or(i64::MAX),
             done: OnceLock::new(),
@@ -97,7 +99,8 @@ impl Retrieve {
             let world = self.world.lock().unwrap_or_else(PoisonError::into_inner).take();
             match world {
                 Some(world) => {
-                    let mut gathered = gather(&Catalog::new(&world, self.admin), &self.wanted)?;
+                    let catalog = Catalog::new(&world, self.admin).with_people(&self.people);
+                    let mut gathered = gather(&catalog, &self.wanted)?;
                     let zip = std::mem::take(&mut gathered.zip);
                     *self.zip.lock().unwrap_or_else(PoisonError::into_inner) = Some(zip);
                     Ok(gathered)

@@ -1,6 +1,8 @@
 //! Profiles: what a retrieve tells of them depends on what else it asks for ("Profile" of the Metadata API guide): a
 //! profile shows permissions for the components of the same manifest, and what belongs to no component always.
 
+use std::collections::BTreeSet;
+
 use super::catalog::Catalog;
 use super::package::Package;
 use super::store::Key;
@@ -25,7 +27,7 @@ const OF_COMPONENTS: [(&str, &str, &str); 13] = [
 ];
 
 /// The document of a profile with what this manifest lets it tell.
-pub(super) fn as_asked(catalog: &Catalog<'_>, package: &Package, document: &[u8]) -> Vec<u8> {
+pub(super) fn as_asked(catalog: &Catalog<'_>, package: &Package, name: &str, document: &[u8]) -> Vec<u8> {
     let Ok(mut root) = Element::parse(document) else { return document.to_vec() };
     root.children.retain(|child| {
         let Some((_, named, type_name)) = OF_COMPONENTS.iter().find(|(element, ..)| *element == child.name)
@@ -34,8 +36,7 @@ pub(super) fn as_asked(catalog: &Catalog<'_>, package: &Package, document: &[u8]
         };
         child.text_of(named).is_some_and(|name| asks_for(package, type_name, name))
     });
-    add_objects(catalog, package, &mut root);
-    root.sort();
+    complete(catalog, package, name, &mut root);
     root.document()
 }
 
@@ -55,27 +56,83 @@ fn asks_for(package: &Package, type_name: &str, name: &str) -> bool {
     asks_for(package, &parent.type_name, &parent.full_name)
 }
 
-/// What a profile says of objects of which nothing is stored: that they may be used.
-fn add_objects(catalog: &Catalog<'_>, package: &Package, root: &mut Element) {
-    let told: Vec<String> = root
-        .children_of("objectPermissions")
-        .filter_map(|o| o.text_of("object").map(str::to_owned))
-        .collect();
-    if !package.names_type("CustomObject") {
-        return;
+/// The document of a profile with all that it tells: what a read gives, which has no manifest.
+pub(super) fn whole(catalog: &Catalog<'_>, name: &str, mut root: Element) -> Element {
+    let mut package = Package::default();
+    for (_, _, type_name) in OF_COMPONENTS {
+        if !package.names_type(type_name) {
+            catalog.names(type_name).iter().for_each(|name| package.add(type_name, name));
+        }
     }
+    complete(catalog, &package, name, &mut root);
+    root
+}
+
+/// What a profile says of which nothing is stored: that its users may use objects and fields, unless the org hides
+/// them, which layout they see, and what they may do beside.
+fn complete(catalog: &Catalog<'_>, package: &Package, name: &str, root: &mut Element) {
+    let told = |root: &Element, element: &str, named: &str| -> BTreeSet<String> {
+        root.children_of(element).filter_map(|told| told.text_of(named).map(str::to_owned)).collect()
+    };
+    let objects = told(root, "objectPermissions", "object");
+    let fields = told(root, "fieldPermissions", "field");
+    let layouts: BTreeSet<String> = told(root, "layoutAssignments", "layout");
     for object in catalog.names("CustomObject") {
-        let has_rows = !object.ends_with("__mdt") && !object.ends_with("__e");
-        if !has_rows || told.contains(&object) || !asks_for(package, "CustomObject", &object) {
+        if !asks_for(package, "CustomObject", &object) {
             continue;
         }
-        let mut permissions = Element::new("objectPermissions");
-        for allowed in ["allowCreate", "allowDelete", "allowEdit", "allowRead"] {
-            permissions.push(allowed, "true");
+        let has_rows = !object.ends_with("__mdt") && !object.ends_with("__e");
+        if has_rows && !objects.contains(&object) {
+            root.children.push(object_permissions(&object, !catalog.hides(name, &object)));
         }
-        permissions.push("modifyAllRecords", "false");
-        permissions.push("object", object);
-        permissions.push("viewAllRecords", "false");
-        root.children.push(permissions);
+        for (field, editable) in catalog.open_fields(&object) {
+            if !fields.contains(&field) {
+                let readable = !catalog.hides(name, &field);
+                root.children.push(field_permissions(&field, readable, editable && readable));
+            }
+        }
     }
+    for layout in catalog.names("Layout") {
+        let object = layout.split('-').next().unwrap_or_default();
+        let assigned = layouts.iter().any(|known| known.split('-').next() == Some(object));
+        if asks_for(package, "Layout", &layout) && catalog.first_layout(object).as_ref() == Some(&layout) && !assigned
+        {
+            let mut assignment = Element::new("layoutAssignments");
+            assignment.push("layout", layout);
+            root.children.push(assignment);
+        }
+    }
+    let permissions = told(root, "userPermissions", "name");
+    for permission in catalog.permissions(name) {
+        if !permissions.contains(&permission) {
+            let mut told = Element::new("userPermissions");
+            told.push("enabled", "true");
+            told.push("name", permission);
+            root.children.push(told);
+        }
+    }
+    let place = |element: &Element| {
+        let named = OF_COMPONENTS.iter().find(|(known, ..)| *known == element.name).map_or("name", |(_, n, _)| n);
+        element.text_of(named).unwrap_or_default().to_owned()
+    };
+    root.children.sort_by_key(|child| (child.name.clone(), place(child)));
+}
+
+fn object_permissions(object: &str, allowed: bool) -> Element {
+    let mut permissions = Element::new("objectPermissions");
+    for may in ["allowCreate", "allowDelete", "allowEdit", "allowRead"] {
+        permissions.push(may, allowed.to_string());
+    }
+    permissions.push("modifyAllRecords", "false");
+    permissions.push("object", object);
+    permissions.push("viewAllRecords", "false");
+    permissions
+}
+
+fn field_permissions(field: &str, readable: bool, editable: bool) -> Element {
+    let mut permissions = Element::new("fieldPermissions");
+    permissions.push("editable", editable.to_string());
+    permissions.push("field", field);
+    permissions.push("readable", readable.to_string());
+    permissions
 }

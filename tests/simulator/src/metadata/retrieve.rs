@@ -181,7 +181,7 @@ fn files_of(
         if of.is_some_and(|of| of.parts.is_empty()) {
             for file in component.files.iter() {
                 let bytes = if &*key.type_name == "Profile" {
-                    profile::as_asked(catalog, package, &file.bytes).into()
+                    profile::as_asked(catalog, package, &key.full_name, &file.bytes).into()
                 } else {
                     file.bytes.clone()
                 };

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use rpds::RedBlackTreeMapSync;
 
 use super::types;
+use crate::schema::SchemaChange;
 use crate::value::Id;
 
 /// A component's type and name.
@@ -156,6 +157,27 @@ impl Store {
         self.components.remove_mut(key)
     }
 
+    /// Takes away what no longer holds after a change of the schema; of fields with another name or type the schema
+    /// tells from then on.
+    pub(crate) fn follow(&mut self, change: &SchemaChange) {
+        match change {
+            SchemaChange::RemoveField { object, field }
+            | SchemaChange::RenameField { object, field, .. }
+            | SchemaChange::RetypeField { object, field, .. } => {
+                self.remove(&Key::new("CustomField", &format!("{object}.{field}")));
+            }
+            SchemaChange::RemoveObject { object } => {
+                let parts = types::find("CustomObject").map(|of| of.parts.as_slice()).unwrap_or_default();
+                let mut gone = vec![Key::new("CustomObject", object)];
+                for part in parts {
+                    gone.extend(self.parts(part.name, object).map(|(key, _)| key.clone()));
+                }
+                gone.iter().for_each(|key| drop(self.remove(key)));
+            }
+            SchemaChange::AddObject { .. } | SchemaChange::AddField { .. } => {}
+        }
+    }
+
     /// The components of a type, by name.
     pub fn of_type<'a>(&'a self, type_name: &'a str) -> impl Iterator<Item = (&'a Key, &'a Arc<Component>)> {
         self.from(Key::new(type_name, "")).take_while(move |(key, _)| &*key.type_name == type_name)
@@ -222,6 +244,11 @@ mod tests {
         assert!(store.remove(&Key::new("CustomObject", "A")) && store.len() == 2 && before.len() == 3);
         let key = Key::new("CustomField", "A.b__c");
         assert_eq!((key.parent(), key.own_name()), (Some(Key::new("CustomObject", "A")), "b__c"));
+        let object = "Level__c".to_owned();
+        store.put(Key::new("ValidationRule", "Level__c.V"), file(), stamp(3));
+        store.put(Key::new("CustomObject", "Level__c"), file(), stamp(3));
+        store.follow(&SchemaChange::RemoveObject { object });
+        assert_eq!(store.len(), 2);
         let label = Key::new("CustomLabel", "L");
         assert_eq!((label.parent(), label.own_name()), (Some(Key::new("CustomLabels", "CustomLabels")), "L"));
     }

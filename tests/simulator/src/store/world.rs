@@ -43,6 +43,7 @@ impl World {
         let changed = self.schema.changed_by(change, at)?;
         self.database = self.database.renumbered(&changed.schema, &changed.objects, &changed.fields);
         self.schema = Arc::new(changed.schema);
+        self.metadata.follow(change);
         if let Some((object, field)) = changed.retyped {
             self.reread(object, field);
         }

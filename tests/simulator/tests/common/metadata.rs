@@ -14,7 +14,7 @@ pub const ORG: &str = r"
 name: Acme
 users:
   - {username: admin@acme.example, password: secret, profile: System Administrator, permissions: [ApiEnabled, ViewAllData, ModifyMetadata]}
-  - {username: plain@acme.example, password: secret, profile: Standard User, permissions: [ApiEnabled]}
+  - {username: plain@acme.example, password: secret, profile: Standard User, permissions: [ApiEnabled], hiddenFields: [Account.Secret__c]}
 connectedApps:
   - {clientId: app, clientSecret: app-secret, flows: [Password]}
 ";
