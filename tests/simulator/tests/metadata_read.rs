@@ -214,7 +214,14 @@ async fn profiles_tell_of_what_is_asked_for_with_them() {
     let of = |field: &str| {
         let document = Document::parse(&standard).unwrap();
         let found = document.descendants().filter(|node| node.has_tag_name_local("fieldPermissions"));
-        found.map(|node| node.children().filter_map(|child| child.text()).collect::<String>().replace(char::is_whitespace, "")).find(|told| told.contains(field))
+        found
+            .map(|node| {
+                node.children()
+                    .filter_map(|child| child.text())
+                    .collect::<String>()
+                    .replace(char::is_whitespace, "")
+            })
+            .find(|told| told.contains(field))
     };
     assert_eq!(of("Account.Secret__c").as_deref(), Some("falseAccount.Secret__cfalse"), "{standard}");
     assert_eq!(of("Account.Since__c").as_deref(), Some("trueAccount.Since__ctrue"), "{standard}");

@@ -52,7 +52,8 @@ impl<'a> Catalog<'a> {
 
     /// Whether an object or a field (`Account.Size__c`) is hidden from all who have a profile.
     pub(super) fn hides(&self, profile: &str, name: &str) -> bool {
-        let mut of = self.people.iter().zip(self.world.hidden.iter()).filter(|(one, _)| one.profile == profile);
+        let mut of =
+            self.people.iter().zip(self.world.hidden.iter()).filter(|(one, _)| one.profile == profile);
         let hidden = |hidden: &Hidden| hidden.fields.contains(name) || hidden.objects.contains(name);
         of.next().is_some_and(|(_, first)| hidden(first)) && of.all(|(_, other)| hidden(other))
     }

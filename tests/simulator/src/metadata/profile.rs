@@ -95,7 +95,9 @@ fn complete(catalog: &Catalog<'_>, package: &Package, name: &str, root: &mut Ele
     for layout in catalog.names("Layout") {
         let object = layout.split('-').next().unwrap_or_default();
         let assigned = layouts.iter().any(|known| known.split('-').next() == Some(object));
-        if asks_for(package, "Layout", &layout) && catalog.first_layout(object).as_ref() == Some(&layout) && !assigned
+        if asks_for(package, "Layout", &layout)
+            && catalog.first_layout(object).as_ref() == Some(&layout)
+            && !assigned
         {
             let mut assignment = Element::new("layoutAssignments");
             assignment.push("layout", layout);
@@ -112,7 +114,8 @@ fn complete(catalog: &Catalog<'_>, package: &Package, name: &str, root: &mut Ele
         }
     }
     let place = |element: &Element| {
-        let named = OF_COMPONENTS.iter().find(|(known, ..)| *known == element.name).map_or("name", |(_, n, _)| n);
+        let named =
+            OF_COMPONENTS.iter().find(|(known, ..)| *known == element.name).map_or("name", |(_, n, _)| n);
         element.text_of(named).unwrap_or_default().to_owned()
     };
     root.children.sort_by_key(|child| (child.name.clone(), place(child)));

@@ -157,13 +157,11 @@ impl Store {
         self.components.remove_mut(key)
     }
 
-    /// Takes away what no longer holds after a change of the schema; of fields with another name or type the schema
-    /// tells from then on.
+    /// Takes away what no longer holds after a change of the schema; of a field with another name the schema tells from
+    /// then on.
     pub(crate) fn follow(&mut self, change: &SchemaChange) {
         match change {
-            SchemaChange::RemoveField { object, field }
-            | SchemaChange::RenameField { object, field, .. }
-            | SchemaChange::RetypeField { object, field, .. } => {
+            SchemaChange::RemoveField { object, field } | SchemaChange::RenameField { object, field, .. } => {
                 self.remove(&Key::new("CustomField", &format!("{object}.{field}")));
             }
             SchemaChange::RemoveObject { object } => {
@@ -174,7 +172,8 @@ impl Store {
                 }
                 gone.iter().for_each(|key| drop(self.remove(key)));
             }
-            SchemaChange::AddObject { .. } | SchemaChange::AddField { .. } => {}
+            // a deploy stores what it changed
+            _ => {}
         }
     }
 
