@@ -1,5 +1,6 @@
 //! The automations of an org.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,10 @@ pub struct Automations {
     all: Vec<Arc<Automation>>,
     /// Ids that were given.
     given: u64,
+    /// Active ones by the object, its name in small letters, in the order of their names: Salesforce promises none, and
+    /// ours is to be the same each time.
+    #[serde(skip)]
+    active: BTreeMap<String, Vec<Arc<Automation>>>,
 }
 
 impl Automations {
@@ -55,6 +60,7 @@ impl Automations {
             let automation = Arc::make_mut(automation);
             automation.active = active;
             automation.changed = at;
+            self.index();
         }
         Ok(())
     }
@@ -81,6 +87,7 @@ impl Automations {
                 }
                 let id = automation.id;
                 self.all[known] = Arc::new(automation);
+                self.index();
                 Ok(id)
             }
             None => Ok(self.add(automation)),
@@ -95,6 +102,7 @@ impl Automations {
         }
         let id = automation.id;
         self.all.push(Arc::new(automation));
+        self.index();
         id
     }
 
@@ -105,6 +113,7 @@ impl Automations {
             return Err(AutomationError::Managed(kind.name(), full_name.to_owned()));
         }
         self.all.remove(known);
+        self.index();
         Ok(true)
     }
 
@@ -114,41 +123,51 @@ impl Automations {
         self.all.iter().position(same)
     }
 
-    /// Active ones of an object and kind, in the order of their names: Salesforce promises none, and ours is to be the
-    /// same each time.
+    /// Makes ready for firing; after they were read from a file, too.
+    pub(crate) fn index(&mut self) {
+        self.active.clear();
+        for automation in self.all.iter().filter(|automation| automation.active) {
+            self.active.entry(automation.object.to_ascii_lowercase()).or_default().push(automation.clone());
+        }
+        for of_object in self.active.values_mut() {
+            of_object.sort_by(|a, b| a.full_name.cmp(&b.full_name));
+        }
+    }
+
+    /// Active ones of an object.
+    fn of(&self, object: &str) -> &[Arc<Automation>] {
+        if self.active.is_empty() {
+            return &[];
+        }
+        self.active.get(&object.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Active ones of an object and kind, in the order in which they fire.
     pub(super) fn firing(&self, object: &str, kind: Kind) -> Vec<Arc<Automation>> {
-        let fires = |known: &&Arc<Automation>| {
-            known.active && known.kind == kind && known.object.eq_ignore_ascii_case(object)
-        };
-        let mut found: Vec<Arc<Automation>> = self.all.iter().filter(fires).cloned().collect();
-        found.sort_by(|a, b| a.full_name.cmp(&b.full_name));
-        found
+        self.of(object).iter().filter(|known| known.kind == kind).cloned().collect()
     }
 
     /// Whether anything fires for records of an object.
     pub(crate) fn concern(&self, object: &str) -> bool {
-        self.all.iter().any(|known| known.active && known.object.eq_ignore_ascii_case(object))
+        !self.of(object).is_empty()
     }
 
     /// Whether anything of an object changes more than the record that is being saved, so that a refusal must take it
     /// back.
     pub(crate) fn reach_further(&self, object: &str) -> bool {
-        let further = |automation: &Automation| {
-            let writes = |effect: &Effect| matches!(effect, Effect::Insert { .. } | Effect::Set { .. });
-            let late = |moment: &Moment| !moment.is_before();
-            automation.rule.effects.iter().any(|effect| matches!(effect, Effect::Insert { .. }))
-                || automation.rule.on.iter().any(late)
-                || automation.kind == Kind::WorkflowRule && automation.rule.effects.iter().any(writes)
+        let further = |known: &Arc<Automation>| {
+            let effects = &known.rule.effects;
+            let makes = effects.iter().any(|effect| matches!(effect, Effect::Insert { .. }));
+            let late = known.rule.on.iter().any(|moment| !moment.is_before());
+            makes || late && (!effects.is_empty() || !known.rule.entries.is_empty())
         };
-        let of_object = |known: &&Arc<Automation>| known.active && known.object.eq_ignore_ascii_case(object);
-        self.all.iter().filter(of_object).any(|known| further(known))
+        self.of(object).iter().any(further)
     }
 
     /// Whether anything fires when records of an object are deleted.
     pub(crate) fn concern_deletion(&self, object: &str) -> bool {
         let deletion = |moment: &Moment| matches!(moment, Moment::BeforeDelete | Moment::AfterDelete);
-        let of_object = |known: &&Arc<Automation>| known.active && known.object.eq_ignore_ascii_case(object);
-        self.all.iter().filter(of_object).any(|known| known.rule.on.iter().any(deletion))
+        self.of(object).iter().any(|known| known.rule.on.iter().any(deletion))
     }
 }
 

@@ -401,6 +401,25 @@ fn metadata_tells_of_automations() {
 }
 
 #[test]
+fn what_the_documentation_shows_loads() {
+    let page = include_str!("../../../../docs/simulator.md");
+    let shown = page.split("```yaml\n").find(|block| block.starts_with("labels:")).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let schema = "objects:\n  Account: {fields: {Phone: {type: phone}, Industry: {type: picklist, values: [Energy, Food]}, Description: {type: textarea, length: 1000}, AnnualRevenue: {type: currency, precision: 18, scale: 2}}}\n  Contact: {fields: {AccountId: {type: reference, to: [Account]}}}\n  Case: {nameField: None, fields: {Subject: {type: string, length: 80}}}\n";
+    let org = "name: Acme\nautomation: automation.yaml\nusers: [{username: admin@acme.example}]\n";
+    let files = [("org.yaml", org), ("schema.yaml", schema), ("automation.yaml", shown)];
+    let mut world = org_with(&files, &[]).unwrap().into_parts().1;
+    let energy = [("Name", "A"), ("Industry", "Energy")];
+    assert!(insert(&mut begin(&mut world), "Account", &energy).is_err());
+    let mut transaction = begin(&mut world);
+    let given = [energy[0], energy[1], ("Phone", "1"), ("AnnualRevenue", "2000000")];
+    let id = insert(&mut transaction, "Account", &given).unwrap();
+    assert_eq!(transaction.tally().mails().len(), 1);
+    assert_eq!((text(&world, id, "Description").as_str(), count(&world, "Contact")), ("Call them", 1));
+    assert!(begin(&mut world).delete(id).is_err());
+}
+
+#[test]
 fn what_is_wrong_with_a_declaration_is_said() {
     for (automation, message) in [
         (

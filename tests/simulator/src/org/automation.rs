@@ -42,7 +42,9 @@ impl Saved {
     pub(super) fn restore(self, database: &mut Database, settings: &Settings) -> Automations {
         database.surroundings_mut().labels = self.labels;
         permit(database, settings);
-        self.automations
+        let mut automations = self.automations;
+        automations.index();
+        automations
     }
 }
 

@@ -75,7 +75,12 @@ impl OrgState {
             .within(self.allowance());
         transaction.beside(open.others.clone(), false);
         let done = work(&mut transaction);
+        let tally = std::mem::take(&mut transaction.tally);
         let (met, _) = transaction.locks();
+        // where rows of others are in the way, all is done anew
+        if met.is_empty() {
+            self.firings.add(&tally, done.is_ok());
+        }
         open.met.borrow_mut().extend(met);
         if done.is_ok() {
             open.world.replace(world);
