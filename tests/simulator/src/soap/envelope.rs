@@ -284,21 +284,11 @@ fn wrap(status: StatusCode, api: Api, sf: &str, header: &str, content: &str) -> 
     Answer::bytes(status, "text/xml;charset=UTF-8", body)
 }
 
-/// Text for XML as the Metadata API writes it, in attributes as well: quotes of both kinds are escaped. Line ends stay
-/// what they are; characters that XML cannot hold are left out.
-pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    escaped(text, true)
-}
-
-/// Text for elements of the other APIs, which leave quotes as they are.
+/// Text for elements: quotes are left as they are, so it is not for attributes. Line ends stay what they are; characters
+/// that XML cannot hold are left out.
 pub(crate) fn escape_text(text: &str) -> Cow<'_, str> {
-    escaped(text, false)
-}
-
-fn escaped(text: &str, quotes: bool) -> Cow<'_, str> {
     let special = |c: char| match c {
         '&' | '<' | '>' | '\r' | '\u{fffe}' | '\u{ffff}' => true,
-        '"' | '\'' => quotes,
         '\n' | '\t' => false,
         c => c < ' ',
     };
@@ -311,8 +301,6 @@ fn escaped(text: &str, quotes: bool) -> Cow<'_, str> {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '"' if quotes => out.push_str("&quot;"),
-            '\'' if quotes => out.push_str("&apos;"),
             '\r' => out.push_str("&#xd;"),
             c if special(c) => {}
             c => out.push(c),
@@ -377,7 +365,7 @@ mod tests {
         #[test]
         fn any_text_is_read_without_a_panic(text in "[<>/:a-zB &;!\\[\\]é\"=-]{0,60}", value in "\\PC{0,20}") {
             let _ = (Envelope::parse(&text).is_ok(), peek(text.as_bytes()));
-            let whole = format!("<Envelope><Body><a>{}</a></Body></Envelope>", escape(&value));
+            let whole = format!("<Envelope><Body><a>{}</a></Body></Envelope>", escape_text(&value));
             let envelope = Envelope::parse(&whole).unwrap();
             proptest::prop_assert_eq!(super::text(envelope.operation()), value);
         }

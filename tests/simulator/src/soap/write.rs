@@ -120,9 +120,13 @@ pub(super) fn merge(call: &Call<'_>) -> Result<String, Fault> {
         match merged {
             Ok((winner, losers, moved)) => {
                 tag(&mut out, "id", &winner.to_string());
-                losers.iter().for_each(|id| tag(&mut out, "mergedRecordIds", &id.to_string()));
+                for id in &losers {
+                    tag(&mut out, "mergedRecordIds", &id.to_string());
+                }
                 tag(&mut out, "success", "true");
-                moved.iter().for_each(|id| tag(&mut out, "updatedRelatedIds", &id.to_string()));
+                for id in &moved {
+                    tag(&mut out, "updatedRelatedIds", &id.to_string());
+                }
             }
             Err(refusal) => {
                 error(&mut out, &refusal);
@@ -161,7 +165,9 @@ fn results(outcomes: &[Outcome], upsert: bool) -> String {
 
 fn error(out: &mut String, refusal: &Refusal) {
     out.push_str("<errors>");
-    refusal.fields.iter().for_each(|field| tag(out, "fields", field));
+    for field in &refusal.fields {
+        tag(out, "fields", field);
+    }
     tag(out, "message", &refusal.message);
     tag(out, "statusCode", refusal.code);
     out.push_str("</errors>");
