@@ -74,15 +74,18 @@ def main():
         authority = folder / "ca.pem"
         names = [word for host in HOSTS for word in ("--tls-name", host)]
         options = ["--tls-self-signed", *names, "--tls-authority", authority, "--scale", f"Account={GENERATED}", "--bulk-job-ms", "200"]
-        with Simulator(binaries, [folder / "org", HERE / "sandbox"], *options, listen="127.0.0.1:443") as simulator:
-            facts = {"control": f"https://{DOMAIN}/_simulator/orgs/{simulator.orgs[0]['id']}", "accounts": GENERATED + 2, "domain": f"https://{DOMAIN}", "sandbox": f"https://{SANDBOX}", "blobSha256": digest, "keyFile": str(folder / "app.key")}
-            environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
-            environment |= {
-                "INTEROP_FACTS": json.dumps(facts), "NODE_PATH": node_modules, "NODE_EXTRA_CA_CERTS": str(authority),
-                "REQUESTS_CA_BUNDLE": str(authority), "SSL_CERT_FILE": str(authority), "PYTHONWARNINGS": "ignore", "SF_LOG_LEVEL": "FATAL", "INTEROP_TAP": tap,
-            }  # fmt: skip
-            chosen = {only[0]: CLIENTS[only[0]]} if only else CLIENTS
-            results = {client: run(client, command, environment, only[1:]) for client, command in chosen.items()}
+        chosen = {only[0]: CLIENTS[only[0]]} if only else CLIENTS
+        results = {}
+        for client, command in chosen.items():
+            # a simulator for each: what one writes is not what another one reads
+            with Simulator(binaries, [folder / "org", HERE / "sandbox"], *options, listen="127.0.0.1:443") as simulator:
+                facts = {"control": f"https://{DOMAIN}/_simulator/orgs/{simulator.orgs[0]['id']}", "accounts": GENERATED + 2, "domain": f"https://{DOMAIN}", "sandbox": f"https://{SANDBOX}", "blobSha256": digest, "keyFile": str(folder / "app.key")}
+                environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+                environment |= {
+                    "INTEROP_FACTS": json.dumps(facts), "NODE_PATH": node_modules, "NODE_EXTRA_CA_CERTS": str(authority),
+                    "REQUESTS_CA_BUNDLE": str(authority), "SSL_CERT_FILE": str(authority), "PYTHONWARNINGS": "ignore", "SF_LOG_LEVEL": "FATAL", "INTEROP_TAP": tap,
+                }  # fmt: skip
+                results[client] = run(client, command, environment, only[1:])
     return report(results, expected if not only else {})
 
 
