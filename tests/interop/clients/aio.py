@@ -166,8 +166,15 @@ def _():
 @case("Bulk 2.0 ingest")
 def _():
     async def call(org):
-        result = await org.bulk_v2.insert("Account", [{"Name": "Loaded by aiosalesforce"}])
-        equal(len(result.successful_results), 1)
+        rows = [{"Name": "Loaded by aiosalesforce", "Description": "x"}, {"Name": "", "Description": "no name"}]
+        result = await org.bulk_v2.insert("Account", rows)
+        equal([len(result.successful_results), len(result.failed_results), len(result.unprocessed_records)], [1, 1, 0])
+        equal(result.failed_results[0]["sf__Error"].split(":")[0], "REQUIRED_FIELD_MISSING")
+        made = result.successful_results[0]["sf__Id"]
+        changed = await org.bulk_v2.update("Account", [{"Id": made, "Description": "#N/A"}])
+        equal([row["sf__Created"] for row in changed.successful_results], ["false"])
+        gone = await org.bulk_v2.delete("Account", [{"Id": made}])
+        equal([row["sf__Id"] for row in gone.successful_results], [made])
 
     within(call)
 

@@ -446,14 +446,40 @@ const cases = {
   "Bulk 1.0 load": async () => {
     const connection = await signedIn();
     connection.bulk.pollInterval = 100;
-    const results = await connection.bulk.load("Account", "insert", [{ Name: "Loaded by jsforce" }]);
-    equal(results.map((result) => result.success), [true]);
+    const rows = [{ Name: "Loaded by jsforce", NumberOfEmployees: 7 }, { Name: "", Description: "has no name" }];
+    const [made, refusedRow] = await connection.bulk.load("Account", "insert", rows);
+    equal([made.success, refusedRow.success], [true, false]);
+    assert(refusedRow.errors[0].startsWith("REQUIRED_FIELD_MISSING:"), refusedRow.errors[0]);
+    const changed = await connection.bulk.load("Account", "update", [{ Id: made.id, NumberOfEmployees: "#N/A" }]);
+    equal(changed.map((result) => [result.id, result.success]), [[made.id, true]]);
+    equal((await connection.sobject("Account").retrieve(made.id)).NumberOfEmployees, null);
+    const gone = await connection.bulk.load("Account", "delete", [{ Id: made.id }]);
+    equal(gone.map((result) => result.success), [true]);
+    await refused(() => connection.bulk.load("Account", "hardDelete", [{ Id: made.id }]), /FeatureNotEnabled/);
+    await refused(() => connection.bulk.load("Account", "insert", [{ Nothing__c: "x" }]), /Field name not found|Records not processed/);
   },
   "Bulk 2.0 ingest": async () => {
     const connection = await signedIn();
     connection.bulk2.pollInterval = 100;
-    const { successfulResults } = await connection.bulk2.loadAndWaitForResults({ object: "Account", operation: "insert", input: [{ Name: "Loaded by jsforce" }] });
-    equal(successfulResults.length, 1);
+    const load = (operation, input) => connection.bulk2.loadAndWaitForResults({ object: "Account", operation, input });
+    const input = [{ Name: "Loaded by jsforce", Description: 'a "quoted",\nvalue' }, { Name: "", Description: "no name" }];
+    const { successfulResults, failedResults, unprocessedRecords } = await load("insert", input);
+    equal([successfulResults.length, failedResults.length, unprocessedRecords.length], [1, 1, 0]);
+    const [made] = successfulResults;
+    equal([made.sf__Created, made.Description], ["true", 'a "quoted",\nvalue']);
+    equal(failedResults[0].sf__Error, "REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --");
+    equal((await load("update", [{ Id: made.sf__Id, Description: "#N/A" }])).failedResults, []);
+    equal((await connection.sobject("Account").retrieve(made.sf__Id)).Description, null);
+    equal((await load("delete", [{ Id: made.sf__Id }])).successfulResults.map((row) => row.sf__Created), ["false"]);
+    const job = connection.bulk2.createJob({ object: "Account", operation: "insert" });
+    equal((await job.open()).state, "Open");
+    await job.uploadData("Name\nby hand\n");
+    await refused(() => job.uploadData("Name\ntwice\n"), /only be uploaded to a job once/);
+    await job.abort();
+    equal((await job.check()).state, "Aborted");
+    await job.delete();
+    await refused(() => job.check(), /NOT_FOUND/);
+    await refused(() => load("hardDelete", [{ Id: made.sf__Id }]), /FEATURENOTENABLED|hardDelete/);
   },
 };
 

@@ -1,5 +1,5 @@
 // node-sf-bulk2: Bulk 2.0 alone, with a token from elsewhere.
-const { BulkAPI2 } = require("node-sf-bulk2");
+const { BulkAPI2, RESULTTYPE } = require("node-sf-bulk2");
 const { assert, equal, refused, run, env } = require("./cases");
 
 async function signedIn(apiVersion = "60.0") {
@@ -92,9 +92,36 @@ const cases = {
   },
   "Bulk 2.0 ingest": async () => {
     const bulk = await signedIn();
-    const job = await bulk.createDataUploadJob({ object: "Account", operation: "insert" });
-    equal(await bulk.uploadJobData(job.contentUrl, "Name\nLoaded by node-sf-bulk2\n"), 201);
-    equal((await bulk.closeOrAbortJob(job.id, "UploadComplete")).state, "UploadComplete");
+    const end = async (id) => {
+      for (;;) {
+        const info = await bulk.getIngestJobInfo(id);
+        if (["JobComplete", "Failed", "Aborted"].includes(info.state)) return info;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    };
+    const load = async (operation, csv) => {
+      const job = await bulk.createDataUploadJob({ object: "Account", operation });
+      equal([job.state, job.contentUrl], ["Open", `services/data/v60.0/jobs/ingest/${job.id}/batches`]);
+      equal(await bulk.uploadJobData(job.contentUrl, csv), 201);
+      equal((await bulk.closeOrAbortJob(job.id, "UploadComplete")).state, "UploadComplete");
+      return end(job.id);
+    };
+    const info = await load("insert", "Name,Description\nLoaded by node-sf-bulk2,\n,no name\n");
+    equal([info.state, info.numberRecordsProcessed, info.numberRecordsFailed, info.jobType], ["JobComplete", 2, 1, "V2Ingest"]);
+    const made = lines(await bulk.getResults(info.id, RESULTTYPE.successfulResults));
+    equal([made[0], made.length], ['"sf__Id","sf__Created","Name","Description"', 2]);
+    assert(lines(await bulk.getResults(info.id, RESULTTYPE.failedResults))[1].includes("REQUIRED_FIELD_MISSING"), "no refusal");
+    equal(lines(await bulk.getResults(info.id, RESULTTYPE.unprocessedrecords)), ['"Name","Description"']);
+    const { id } = await bulk.createDataUploadJobWithData({ object: "Account", operation: "insert", contentType: "CSV" }, "Name\nLoaded with its job\n");
+    equal((await end(id)).numberRecordsProcessed, 1);
+    const other = lines(await bulk.getResults(id, RESULTTYPE.successfulResults))[1];
+    const ids = [made[1], other].map((line) => line.slice(1, 19));
+    const gone = await load("delete", `Id\n${ids.join("\n")}\n`);
+    equal([gone.numberRecordsProcessed, gone.numberRecordsFailed], [2, 0]);
+    const all = await bulk.getAllIngestJobInfo({ jobType: "V2Ingest" });
+    assert(all.records.some((job) => job.id === id), "the job is not in the list");
+    await bulk.deleteIngestJob(id);
+    await refused(() => bulk.getIngestJobInfo(id), /NOT_FOUND/);
   },
 };
 

@@ -353,13 +353,40 @@ def _():
 
 @case("Bulk 1.0 load")
 def _():
-    equal([row["success"] for row in signed_in().bulk.Account.insert([{"Name": "Loaded by simple-salesforce"}])], [True])
+    org = signed_in()
+    rows = [{"Name": "Loaded by simple-salesforce", "NumberOfEmployees": 7}, {"Description": "has no name"}]
+    made, refused_row = org.bulk.Account.insert(rows)
+    equal([made["success"], made["created"], refused_row["success"]], [True, True, False])
+    equal([error["statusCode"] for error in refused_row["errors"]], ["REQUIRED_FIELD_MISSING"])
+    org.bulk.Account.update([{"Id": made["id"], "NumberOfEmployees": None}], use_serial=True)
+    equal(org.Account.get(made["id"])["NumberOfEmployees"], None)
+    (gone,) = org.bulk.Account.delete([{"Id": made["id"]}])
+    equal([gone["success"], gone["created"], gone["id"]], [True, False, made["id"]])
+    refused(lambda: org.bulk.Account.insert([{"Nothing__c": 1}]), "InvalidBatch.*Records not processed")
+    refused(lambda: org.bulk.Account.hard_delete([{"Id": made["id"]}]), ".")
 
 
 @case("Bulk 2.0 ingest")
 def _():
-    (told,) = signed_in().bulk2.Account.insert(records=[{"Name": "Loaded by simple-salesforce"}], wait=0.1)
-    equal(told["numberRecordsProcessed"], 1)
+    org = signed_in()
+    table = org.bulk2.Account
+    rows = [{"Name": f"Loaded by simple-salesforce {n}", "Description": 'a "quoted",\nvalue'} for n in range(300)] + [{"Name": "", "Description": "no name"}]
+    (told,) = table.insert(records=rows, wait=0.1)
+    equal([told["numberRecordsTotal"], told["numberRecordsProcessed"], told["numberRecordsFailed"]], [301, 301, 1])
+    done = list(csv.DictReader(io.StringIO(table.get_successful_records(told["job_id"]))))
+    equal([len(done), {row["sf__Created"] for row in done}], [300, {"true"}])
+    equal({row["Description"] for row in done}, {'a "quoted",\nvalue'})
+    equal([row["Name"] for row in done] == [row["Name"] for row in rows[:300]], False)
+    (failed,) = csv.DictReader(io.StringIO(table.get_failed_records(told["job_id"])))
+    equal([failed["sf__Error"], failed["Description"]], ["REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --", "no name"])
+    equal(list(csv.DictReader(io.StringIO(table.get_unprocessed_records(told["job_id"])))), [])
+    (told,) = table.update(records=[{"Id": row["sf__Id"], "Description": "#N/A"} for row in done], wait=0.1)
+    equal([told["numberRecordsProcessed"], told["numberRecordsFailed"]], [300, 0])
+    equal(org.Account.get(done[0]["sf__Id"])["Description"], None)
+    (told,) = table.delete(records=[{"Id": row["sf__Id"]} for row in done], wait=0.1)
+    equal([told["numberRecordsProcessed"], told["numberRecordsFailed"]], [300, 0])
+    refused(lambda: table.insert(records=[{"Nothing__c": "x"}], wait=0.1), "Field name not found : Nothing__c")
+    refused(lambda: table.hard_delete(records=[{"Id": done[0]["sf__Id"]}], wait=0.1), "FEATURENOTENABLED")
 
 
 run()

@@ -60,8 +60,8 @@ def copied(api):
 def check(api):
     found = copied(api)
     # deleted ones, too
-    alive = [record for record in found["Account"].values() if record["IsDeleted"] in (False, "false")]
-    equal([len(alive), len(found["Contact"])], [FACTS["accounts"], 3])
+    alive, contacts = ([record for record in found[name].values() if record["IsDeleted"] in (False, "false")] for name in ("Account", "Contact"))
+    equal([len(alive), len(contacts)], [FACTS["accounts"], 3])
     (acme,) = [record for record in alive if record["Name"] == "Acme"]
     equal([float(acme["AnnualRevenue"]), acme["BillingCity"]], [1250000.5, "Berlin"])
     equal(any(record["Name"] == "Gone" for record in found["Account"].values()), True)

@@ -74,9 +74,14 @@ pub(crate) fn resource(rest: &[&str], method: &Method) -> &'static str {
         [_, "batches"] => "IngestUpload",
         [_, "successfulResults"] => "IngestSuccessful",
         [_, "failedResults"] => "IngestFailed",
-        [_, "unprocessedrecords"] => "IngestUnprocessed",
+        [_, name] if is_unprocessed(name) => "IngestUnprocessed",
         _ => "Unknown",
     }
+}
+
+/// The guide writes `unprocessedrecords`; simple-salesforce asks for `unprocessedRecords`, and nobody complains.
+fn is_unprocessed(name: &str) -> bool {
+    name.eq_ignore_ascii_case("unprocessedrecords")
 }
 
 /// Answers below `jobs/ingest`.
@@ -138,7 +143,7 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, rest: &[&str]) -> Result<An
         [_] => Err(ApiError::method(method, "GET, PATCH, DELETE")),
         [id, "batches"] if method == Method::PUT => upload::put(call, &find(id)?),
         [_, "batches"] => Err(ApiError::method(method, "PUT")),
-        [id, kind @ ("successfulResults" | "failedResults" | "unprocessedrecords")] => {
+        [id, kind] if matches!(*kind, "successfulResults" | "failedResults") || is_unprocessed(kind) => {
             if method != Method::GET {
                 return Err(ApiError::method(method, "GET"));
             }
