@@ -247,6 +247,23 @@ async fn files_and_packages_may_be_asked_for_by_name() {
 }
 
 #[tokio::test]
+async fn metadata_follows_the_schema() {
+    let served = served().await;
+    let change = serde_json::json!([
+        {"do": "removeField", "object": "Account", "field": "Size__c"},
+        {"do": "retypeField", "object": "Level__c", "field": "Points__c", "definition": {"type": "string", "length": 40}},
+        {"do": "addField", "object": "Account", "field": "New__c", "definition": {"type": "boolean"}},
+    ]);
+    let at = format!("/_simulator/orgs/{}/schema", served.simulator.orgs[0].id);
+    let answer = served.send(reqwest::Method::POST, &served.token, &at, Some(change)).await;
+    assert_eq!(answer.status(), 204, "{}", answer.text().await.unwrap());
+    let names = listed(&served, "<queries><type>CustomField</type></queries>").await;
+    assert!(!names.contains(&"Account.Size__c".to_owned()) && names.contains(&"Account.New__c".to_owned()));
+    let content = "<type>CustomField</type><fullNames>Level__c.Points__c</fullNames>";
+    assert_eq!(texts(&done(&served, "readMetadata", content).await, "type"), ["Text"]);
+}
+
+#[tokio::test]
 async fn the_metadata_api_is_for_those_who_may_change_metadata() {
     let served = served().await;
     let token = served.sign_in("plain@acme.example").await;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::wish::{Wish, user_number, wrong};
+use crate::metadata::Key;
 use crate::org::{SaveError, save};
 use crate::schema::SchemaChange;
 use crate::store::World;
@@ -31,9 +32,16 @@ pub(super) fn schema(wish: &Wish<'_>) -> Result<Answer, ApiError> {
     };
     let changes = list.into_iter().map(serde_json::from_value).collect::<Result<Vec<SchemaChange>, _>>();
     let changes = changes.map_err(|error| wrong(error.to_string()))?;
-    wish.org
-        .change_at(|world, at| changes.iter().try_for_each(|change| world.change_schema(change, at)))
-        .map_err(wrong)?;
+    let done = wish.org.change_at(|world, at| {
+        changes.iter().try_for_each(|change| {
+            if let SchemaChange::RetypeField { object, field, .. } = change {
+                // what its metadata said no longer holds
+                world.metadata.remove(&Key::new("CustomField", &format!("{object}.{field}")));
+            }
+            world.change_schema(change, at)
+        })
+    });
+    done.map_err(wrong)?;
     Ok(Answer::empty(StatusCode::NO_CONTENT))
 }
 

@@ -325,4 +325,31 @@ mod tests {
         assert_eq!(faults[0], "the file classes/A.cls-meta.xml is missing");
         assert_eq!(faults[1], "the file classes/B.cls is missing");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_is_read_without_a_panic(
+            directory in "objects|classes|lwc|reports|documents|email|labels|experiences|x",
+            rest in "[a-c/.]{0,8}(\\.object|\\.cls|\\.report|-meta\\.xml)?",
+            content in "(<[abF/]*>|<fields>|</fields>|<fullName>|</fullName>|<CustomObject>|</CustomObject>|&|é){0,12}",
+        ) {
+            let files = [File::new(format!("{directory}/{rest}"), content)];
+            let contents = read(&files);
+            proptest::prop_assert!(contents.units.len() + contents.problems.len() + contents.stray.len() >= 1);
+        }
+
+        #[test]
+        fn what_was_put_together_is_taken_apart(names in proptest::collection::btree_set("[a-z]{1,4}__c", 1..6)) {
+            let fields: String = names.iter().map(|name| format!("<fields><label>L</label><fullName>{name}</fullName></fields>")).collect();
+            let text = format!("<CustomObject>{fields}<label>A &amp; &lt;B&gt;</label></CustomObject>");
+            let object = types::find("CustomObject").unwrap();
+            let first = read(&[File::new("objects/X__c.object", text)]).units;
+            let element = |unit: &Unit| Element::parse(&unit.files[0].bytes).unwrap();
+            let parts = first[1..].iter().map(|unit| (&object.parts[2], element(unit))).collect();
+            let whole = put_together(object, Some(element(&first[0])), parts).document();
+            let again = read(&[File::new("objects/X__c.object", whole)]).units;
+            let files = |units: &[Unit]| units.iter().map(|unit| unit.files.clone()).collect::<Vec<_>>();
+            proptest::prop_assert_eq!(files(&first), files(&again));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Profiles: what a retrieve tells of them depends on what else it asks for ("Profile" of the Metadata API guide): a
 //! profile shows permissions for the components of the same manifest, and what belongs to no component always.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::catalog::Catalog;
 use super::package::Package;
@@ -27,33 +27,43 @@ const OF_COMPONENTS: [(&str, &str, &str); 13] = [
 ];
 
 /// The document of a profile with what this manifest lets it tell.
-pub(super) fn as_asked(catalog: &Catalog<'_>, package: &Package, name: &str, document: &[u8]) -> Vec<u8> {
+pub(super) fn as_asked(catalog: &Catalog<'_>, asked: &Asked<'_>, name: &str, document: &[u8]) -> Vec<u8> {
     let Ok(mut root) = Element::parse(document) else { return document.to_vec() };
     root.children.retain(|child| {
         let Some((_, named, type_name)) = OF_COMPONENTS.iter().find(|(element, ..)| *element == child.name)
         else {
             return true;
         };
-        child.text_of(named).is_some_and(|name| asks_for(package, type_name, name))
+        child.text_of(named).is_some_and(|name| asked.has(type_name, name))
     });
-    complete(catalog, package, name, &mut root);
+    complete(catalog, asked, name, &mut root);
     root.document()
 }
 
-/// Whether a manifest asks for a component, by itself, by `*`, or with the object that it is part of.
-fn asks_for(package: &Package, type_name: &str, name: &str) -> bool {
-    let members = |of: &str| {
-        let found = package.types.iter().filter(move |(known, _)| known == of);
-        found.flat_map(|(_, members)| members.iter().map(String::as_str)).collect::<Vec<_>>()
-    };
-    let all = types::takes_wildcard(type_name) && (type_name != "CustomObject" || name.contains("__"));
-    let asked = members(type_name);
-    if asked.contains(&name) || all && asked.contains(&"*") {
-        return true;
+/// What a manifest asks for, by type.
+pub(super) struct Asked<'a>(HashMap<&'a str, HashSet<&'a str>>);
+
+impl<'a> Asked<'a> {
+    /// What this manifest asks for.
+    pub(super) fn new(package: &'a Package) -> Self {
+        let mut asked: HashMap<&str, HashSet<&str>> = HashMap::new();
+        for (name, members) in &package.types {
+            asked.entry(name).or_default().extend(members.iter().map(String::as_str));
+        }
+        Self(asked)
     }
-    // fields and record types come with their object
-    let Some(parent) = Key::new(type_name, name).parent() else { return false };
-    asks_for(package, &parent.type_name, &parent.full_name)
+
+    /// Whether it asks for a component, by itself, by `*`, or with the object that it is part of.
+    fn has(&self, type_name: &str, name: &str) -> bool {
+        let all = types::takes_wildcard(type_name) && (type_name != "CustomObject" || name.contains("__"));
+        let members = self.0.get(type_name);
+        if members.is_some_and(|members| members.contains(name) || all && members.contains("*")) {
+            return true;
+        }
+        // fields and record types come with their object
+        let parent = Key::new(type_name, name).parent();
+        parent.is_some_and(|parent| self.has(&parent.type_name, &parent.full_name))
+    }
 }
 
 /// The document of a profile with all that it tells: what a read gives, which has no manifest.
@@ -64,13 +74,13 @@ pub(super) fn whole(catalog: &Catalog<'_>, name: &str, mut root: Element) -> Ele
             catalog.names(type_name).iter().for_each(|name| package.add(type_name, name));
         }
     }
-    complete(catalog, &package, name, &mut root);
+    complete(catalog, &Asked::new(&package), name, &mut root);
     root
 }
 
 /// What a profile says of which nothing is stored: that its users may use objects and fields, unless the org hides
 /// them, which layout they see, and what they may do beside.
-fn complete(catalog: &Catalog<'_>, package: &Package, name: &str, root: &mut Element) {
+fn complete(catalog: &Catalog<'_>, asked: &Asked<'_>, name: &str, root: &mut Element) {
     let told = |root: &Element, element: &str, named: &str| -> BTreeSet<String> {
         root.children_of(element).filter_map(|told| told.text_of(named).map(str::to_owned)).collect()
     };
@@ -78,7 +88,7 @@ fn complete(catalog: &Catalog<'_>, package: &Package, name: &str, root: &mut Ele
     let fields = told(root, "fieldPermissions", "field");
     let layouts: BTreeSet<String> = told(root, "layoutAssignments", "layout");
     for object in catalog.names("CustomObject") {
-        if !asks_for(package, "CustomObject", &object) {
+        if !asked.has("CustomObject", &object) {
             continue;
         }
         let has_rows = !object.ends_with("__mdt") && !object.ends_with("__e");
@@ -95,7 +105,7 @@ fn complete(catalog: &Catalog<'_>, package: &Package, name: &str, root: &mut Ele
     for layout in catalog.names("Layout") {
         let object = layout.split('-').next().unwrap_or_default();
         let assigned = layouts.iter().any(|known| known.split('-').next() == Some(object));
-        if asks_for(package, "Layout", &layout)
+        if asked.has("Layout", &layout)
             && catalog.first_layout(object).as_ref() == Some(&layout)
             && !assigned
         {

@@ -161,6 +161,7 @@ fn files_of(
     root: &str,
     components: &mut Vec<Told>,
 ) -> Vec<File> {
+    let asked = profile::Asked::new(package);
     let mut files = BTreeMap::new();
     let mut holders: BTreeMap<Key, Holder> = BTreeMap::new();
     for key in keys {
@@ -181,7 +182,7 @@ fn files_of(
         if of.is_some_and(|of| of.parts.is_empty()) {
             for file in component.files.iter() {
                 let bytes = if &*key.type_name == "Profile" {
-                    profile::as_asked(catalog, package, &key.full_name, &file.bytes).into()
+                    profile::as_asked(catalog, &asked, &key.full_name, &file.bytes).into()
                 } else {
                     file.bytes.clone()
                 };
