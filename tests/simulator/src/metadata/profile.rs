@@ -105,9 +105,7 @@ fn complete(catalog: &Catalog<'_>, asked: &Asked<'_>, name: &str, root: &mut Ele
     for layout in catalog.names("Layout") {
         let object = layout.split('-').next().unwrap_or_default();
         let assigned = layouts.iter().any(|known| known.split('-').next() == Some(object));
-        if asked.has("Layout", &layout)
-            && catalog.first_layout(object).as_ref() == Some(&layout)
-            && !assigned
+        if asked.has("Layout", &layout) && catalog.first_layout(object).as_ref() == Some(&layout) && !assigned
         {
             let mut assignment = Element::new("layoutAssignments");
             assignment.push("layout", layout);
