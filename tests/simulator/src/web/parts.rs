@@ -53,7 +53,14 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
 {
-    let largest = if path.contains("/ContentVersion") { LARGEST_VERSION } else { LARGEST };
+    read_up_to(body, boundary, if path.contains("/ContentVersion") { LARGEST_VERSION } else { LARGEST }).await
+}
+
+async fn read_up_to<B>(body: B, boundary: String, largest: u64) -> Result<(Vec<Part>, u64), PartsError>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+{
     let mut multipart = multer::Multipart::new(body.into_data_stream(), boundary);
     let (mut parts, mut bytes) = (Vec::new(), 0);
     while let Some(mut field) = multipart.next_field().await? {
@@ -72,4 +79,35 @@ where
         parts.push(Part { name, is_text, content: writer.finish() });
     }
     Ok((parts, bytes))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use http_body_util::Full;
+
+    use super::*;
+
+    const MESSAGE: &str = "--cut\r\nContent-Disposition: form-data; name=\"entity_document\"; filename=\"a.json\"\r\nContent-Type: application/json\r\n\r\n{}\r\n\
+        --cut\r\nContent-Disposition: form-data; name=\"Body\"; filename=\"a\"\r\n\r\n0123456789\r\n--cut--\r\n";
+
+    #[tokio::test]
+    async fn parts_are_told_apart_and_no_more_is_kept_than_a_call_may_have() {
+        let read = |largest: u64| read_up_to(Full::new(Bytes::from(MESSAGE)), "cut".to_owned(), largest);
+        let (parts, bytes) = read(12).await.unwrap();
+        let told: Vec<_> =
+            parts.iter().map(|part| (part.name.as_str(), part.is_text, part.content.length())).collect();
+        assert_eq!((told, bytes), (vec![("entity_document", true, 2), ("Body", false, 10)], 12));
+        assert!(matches!(read(11).await, Err(PartsError::TooLarge(11))));
+        let cut = Full::new(Bytes::from(&MESSAGE[..MESSAGE.len() - 12]));
+        assert!(matches!(read_up_to(cut, "cut".to_owned(), 99).await, Err(PartsError::Malformed(_))));
+    }
+
+    #[test]
+    fn only_records_come_in_parts() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, "multipart/form-data; boundary=\"a b\"".parse().unwrap());
+        assert_eq!(boundary("/services/data/v62.0/sobjects/Document", &headers).as_deref(), Some("a b"));
+        assert_eq!(boundary("/services/data/v62.0/metadata/deployRequest", &headers), None);
+    }
 }
