@@ -361,3 +361,45 @@ async fn an_object_that_bulk_refuses_is_written_by_rest() {
     bed.no_faults().await;
     assert_eq!(duplicates_and_missing(&bed.counts("Account", "Name", "rest").await, &names), (0, 0));
 }
+
+/// What nobody could confirm of Bulk, in each of its forms: the same rows, the same outcomes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_form_of_what_is_not_confirmed_ends_the_same() {
+    for fact in [
+        "ingestOrder=input",
+        "ingestBreaks=refused",
+        "ingestClosed=accepted",
+        "ingestSecondUpload=atClose",
+        "bulkState=late",
+        "bulkCount=late",
+        "bulkRefusal=later",
+    ] {
+        let bed = Bed::start_as(&[fact]).await;
+        let client = bed.connect().await;
+        let columns = ["Name", "Tag__c", "Description"].map(Column::text).to_vec();
+        let target = Target::new("Account", Operation::Insert, columns);
+        let breaks = ["one", "a\nb", "a\r\nb", "a\r\nb\nc"];
+        let row = |at: usize| InputRow {
+            key: at.to_string(),
+            cells: vec![text(format!("f {at}")), text("f"), text(breaks[at % 4])],
+        };
+        let rows: Vec<InputRow> = (0..100).map(row).collect();
+        let (report, _) = write(&client, &target, &rows, &options(60)).await.unwrap();
+        assert_eq!((report.succeeded, report.by_rest, report.jobs.len()), (100, 25, 4), "{fact} {report:?}");
+        let counts = bed.counts("Account", "Name", "f").await;
+        assert_eq!((counts.len(), counts.values().sum::<u64>()), (100, 100), "{fact}");
+        let described = bed.counts("Account", "Description", "f").await;
+        assert!(described["a\r\nb"] == 25 && described["a\r\nb\nc"] == 25, "{fact} {described:?}");
+        // the answer to UploadComplete is lost
+        bed.faults(json!([{"match": {"method": "PATCH"}, "n": 1, "do": {"close": "after"}}])).await;
+        let (rows, names) = account_rows("lost", 30);
+        let (report, _) = write(&client, &accounts(), &rows, &options(60)).await.unwrap();
+        assert_eq!(report.succeeded, 30, "{fact} {report:?}");
+        bed.no_faults().await;
+        assert_eq!(
+            duplicates_and_missing(&bed.counts("Account", "Name", "lost").await, &names),
+            (0, 0),
+            "{fact}"
+        );
+    }
+}

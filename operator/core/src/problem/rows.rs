@@ -40,7 +40,7 @@ const fn rule(codes: &'static [&'static str], then: Fate, why: &'static str) -> 
 pub const ROW_TABLE: &[RowRule] = &[
     RowRule {
         codes: &[],
-        words: &["UNABLE_TO_LOCK_ROW"],
+        words: &["UNABLE_TO_LOCK_ROW", "TooManyLockFailure"],
         then: Fate::Again,
         why: "a trigger or flow met a lock, which the row's own code hides (K)",
     },

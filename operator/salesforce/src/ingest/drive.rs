@@ -62,16 +62,17 @@ impl Driver<'_> {
     /// Writes the rows of a part that go by Bulk.
     pub(crate) async fn part(&mut self, part: &Arc<Part>, slots: &mut Slots) -> Result<Driven> {
         let mut open: Vec<u32> = (0..part.len() as u32).collect();
-        if !part.parents.is_empty() {
-            // one parent's rows in one batch: batches run side by side and would lock each other out
-            open.sort_by_key(|&row| (part.parents[row as usize], row));
-        }
+        // one parent's rows in one batch: batches run side by side and would lock each other out
+        open.sort_by_key(|&row| (part.crlf[row as usize], part.parents.get(row as usize), row));
         let (mut number, mut given_up) = (0, BTreeSet::new());
         for round in 0..=self.rounds {
             if round > 0 {
                 self.pause(round).await?;
             }
-            for rows in open.chunks(chunk_size(round, open.len())) {
+            let breaks = open.partition_point(|&row| !part.crlf[row as usize]);
+            let (lf, crlf) = open.split_at(breaks);
+            let size = chunk_size(round, open.len());
+            for rows in lf.chunks(size).chain(crlf.chunks(size)) {
                 match self.job(part, number, rows, slots).await? {
                     Ended::Joined { again: true } => {}
                     Ended::Joined { again: false } => given_up.extend(rows.iter().copied()),
@@ -160,7 +161,8 @@ impl Driver<'_> {
         let since = self.client.transport().org_now();
         let asked = Step::JobAsked { part: part.number, number, content: content.to_owned(), at: since };
         self.journal.append(asked).await?;
-        let (job, content_url) = match IngestJob::create(self.client, self.target).await {
+        let (job, content_url) = match IngestJob::create(self.client, self.target, is_crlf(part, rows)).await
+        {
             Ok(made) => made,
             Err(error) if error.may_have_worked() => {
                 tracing::warn!(%error, "whether a job was made is not known");
@@ -179,7 +181,7 @@ impl Driver<'_> {
             }
         };
         self.journal.append(Step::JobMade { part: part.number, number, job: job.id.to_string() }).await?;
-        match job.upload(content_url.as_deref(), part, rows).await {
+        match job.upload(content_url.as_deref(), part, rows, is_crlf(part, rows)).await {
             Ok(()) => {}
             Err(error) if error.may_have_worked() || is_second_upload(&error) => {
                 // What the org has of the upload is not known, and a job takes one only.
@@ -352,6 +354,11 @@ fn chunk_size(round: u32, all: usize) -> usize {
         _ => 200,
     }
     .max(1)
+}
+
+/// Whether the lines of a job of these rows end with CR and LF: rows of the two kinds never share a job.
+fn is_crlf(part: &Part, rows: &[u32]) -> bool {
+    rows.first().is_some_and(|&row| part.crlf[row as usize])
 }
 
 /// A PUT that was heard, and is sent by a lower layer again, is refused as a second one.

@@ -167,7 +167,11 @@ impl IngestJob {
     }
 
     /// Makes a job. Not sent again after a lost answer: see [`lost`].
-    pub(crate) async fn create(client: &Client, target: &Target) -> Result<(Self, Option<String>)> {
+    pub(crate) async fn create(
+        client: &Client,
+        target: &Target,
+        crlf: bool,
+    ) -> Result<(Self, Option<String>)> {
         let job = NewJob {
             object: &target.object,
             operation: target.operation.as_str(),
@@ -177,7 +181,7 @@ impl IngestJob {
             },
             content_type: "CSV",
             column_delimiter: "COMMA",
-            line_ending: "LF",
+            line_ending: if crlf { "CRLF" } else { "LF" },
         };
         let about = format!("{} of {}", target.operation.as_str(), target.object);
         let path = format!("{}/jobs/ingest", client.base());
@@ -192,6 +196,7 @@ impl IngestJob {
         content_url: Option<&str>,
         part: &Arc<Part>,
         rows: &[u32],
+        crlf: bool,
     ) -> Result<()> {
         let path = match content_url {
             Some(url) if url.contains("://") || url.starts_with('/') => path_of(url, "contentUrl")?,
@@ -199,9 +204,9 @@ impl IngestJob {
             Some(url) => format!("/{url}"),
             None => self.path("/batches"),
         };
-        let (length, part, rows) = (part.upload_length(rows), part.clone(), Arc::<[u32]>::from(rows));
+        let (length, part, rows) = (part.upload_length(rows, crlf), part.clone(), Arc::<[u32]>::from(rows));
         let outgoing = Outgoing::new("text/csv; charset=UTF-8", length, move || {
-            futures::stream::iter(part.upload(rows.to_vec()).map(Ok)).boxed()
+            futures::stream::iter(part.upload(rows.to_vec(), crlf).map(Ok)).boxed()
         });
         let mut call = Call::get(Resource::IngestUpload, path).method(Method::PUT).sending(outgoing).once();
         call.about = Some(self.about());

@@ -61,6 +61,9 @@ pub(crate) struct Part {
     pub(crate) key_hashes: Vec<u128>,
     /// Hash of each row's parents; empty without such columns.
     pub(crate) parents: Vec<u64>,
+    /// Which rows have line breaks of CR and LF: they go in jobs of their own, whose lines end so, too, as an org may
+    /// refuse a load whose values and lines break differently (K).
+    pub(crate) crlf: Vec<bool>,
     /// Rows that Bulk cannot carry and REST can.
     pub(crate) diverted: Vec<InputRow>,
     /// Rows that nothing can carry.
@@ -88,14 +91,16 @@ impl Part {
     }
 
     /// Bytes of an upload of these rows.
-    pub(crate) fn upload_length(&self, rows: &[u32]) -> u64 {
-        rows.iter().map(|&row| self.row(row).len() as u64).sum::<u64>() + self.header.len() as u64
+    pub(crate) fn upload_length(&self, rows: &[u32], crlf: bool) -> u64 {
+        let more = if crlf { rows.len() as u64 + 1 } else { 0 };
+        rows.iter().map(|&row| self.row(row).len() as u64).sum::<u64>() + self.header.len() as u64 + more
     }
 
-    /// An upload of these rows in this order, in pieces.
-    pub(crate) fn upload(&self, rows: Vec<u32>) -> Upload {
+    /// An upload of these rows in this order, in pieces; with `crlf` its lines end so.
+    pub(crate) fn upload(&self, rows: Vec<u32>, crlf: bool) -> Upload {
         Upload {
             header: Some(self.header.clone()),
+            crlf,
             csv: self.csv.clone(),
             spans: Box::new({
                 let ends = self.ends.clone();
@@ -137,6 +142,7 @@ fn span(ends: &[u32], row: u32) -> std::ops::Range<usize> {
 /// Pieces of an upload: rows gathered, so that the network is not asked row by row.
 pub(crate) struct Upload {
     header: Option<Bytes>,
+    crlf: bool,
     csv: Bytes,
     spans: Box<dyn Iterator<Item = std::ops::Range<usize>> + Send>,
 }
@@ -148,18 +154,27 @@ impl Iterator for Upload {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
+        let mut piece = Vec::with_capacity(PIECE + 1024);
         if let Some(header) = self.header.take() {
-            return Some(header);
+            line(&header, self.crlf, &mut piece);
         }
-        let first = self.spans.next()?;
-        let mut piece = Vec::with_capacity(PIECE + first.len());
-        piece.extend_from_slice(&self.csv[first]);
         while piece.len() < PIECE
             && let Some(span) = self.spans.next()
         {
-            piece.extend_from_slice(&self.csv[span]);
+            line(&self.csv[span], self.crlf, &mut piece);
         }
-        Some(piece.into())
+        Some(Bytes::from(piece)).filter(|piece| !piece.is_empty())
+    }
+}
+
+/// A line with the end that is wanted.
+fn line(line: &[u8], crlf: bool, piece: &mut Vec<u8>) {
+    match line.strip_suffix(b"\n").filter(|_| crlf) {
+        None => piece.extend_from_slice(line),
+        Some(content) => {
+            piece.extend_from_slice(content);
+            piece.extend_from_slice(b"\r\n");
+        }
     }
 }
 
@@ -218,7 +233,10 @@ impl<'a> PartBuilder<'a> {
             || self.csv.len() + self.diverted_bytes + self.header.len() + size > self.limits.bytes;
         let before = if full { self.take() } else { None };
         match judge(self.operation_key, &row) {
-            Way::Bulk => self.write(&row),
+            Way::Bulk { crlf } => {
+                self.part.crlf.push(crlf);
+                self.write(&row);
+            }
             Way::Rest if self.target.operation == Operation::HardDelete => {
                 let error = RowError::own("IdInvalid", "an Id is no text that Bulk cannot carry");
                 self.part.refused.push((row.key, error));
@@ -283,7 +301,7 @@ impl<'a> PartBuilder<'a> {
 
 /// How a row can go.
 enum Way {
-    Bulk,
+    Bulk { crlf: bool },
     Rest,
     None(RowError),
 }
@@ -295,6 +313,7 @@ fn judge(operation_key: Option<usize>, row: &InputRow) -> Way {
     }
     let mut characters = 0;
     let mut bulk = true;
+    let (mut lf, mut crlf) = (false, false);
     for text in row.cells.iter().filter_map(Cell::as_text) {
         // characters are counted only where bytes do not settle it
         let length = if text.len() <= BULK_FIELD_LIMIT { text.len() } else { text.chars().count() };
@@ -304,8 +323,16 @@ fn judge(operation_key: Option<usize>, row: &InputRow) -> Way {
         }
         characters += length;
         bulk &= length <= BULK_FIELD_LIMIT && text != NULL && !text.bytes().any(is_control);
+        if text.contains(['\n', '\r']) {
+            let plain = text.replace("\r\n", "");
+            crlf |= plain.len() < text.len();
+            lf |= plain.contains('\n');
+            bulk &= !plain.contains('\r');
+        }
     }
-    if bulk && characters <= BULK_ROW_LIMIT { Way::Bulk } else { Way::Rest }
+    // no load has lines of both ends
+    let bulk = bulk && characters <= BULK_ROW_LIMIT && !(lf && crlf);
+    if bulk { Way::Bulk { crlf } } else { Way::Rest }
 }
 
 /// Control characters that CSV readers take differently.
@@ -387,7 +414,7 @@ mod tests {
             assert!(builder.push(row(key, cells)).unwrap().is_none());
         }
         let part = builder.take().unwrap();
-        let csv: Vec<u8> = part.upload(vec![1, 0, 2, 3]).flatten().collect();
+        let csv: Vec<u8> = part.upload(vec![1, 0, 2, 3], false).flatten().collect();
         assert_eq!(
             String::from_utf8(csv).unwrap(),
             "\"LastName\",\"AccountId\"\n\" a \",#N/A\n\"O\"\"Neil\",001a\n\"x,y\nz\",\n#N/A,N/A\n"
@@ -396,7 +423,25 @@ mod tests {
         assert_eq!(diverted, ["k4", "k5", "k7"]);
         assert_eq!((part.refused[0].0.as_str(), part.refused[0].1.code.as_str()), ("k6", "FieldTooLong"));
         assert_eq!((part.key(0), part.key(3)), ("k0", "k3"));
-        assert_eq!(part.upload_length(&[0]), "\"LastName\",\"AccountId\"\n\"O\"\"Neil\",001a\n".len() as u64);
+        assert_eq!(
+            part.upload_length(&[0], false),
+            "\"LastName\",\"AccountId\"\n\"O\"\"Neil\",001a\n".len() as u64
+        );
+    }
+
+    #[test]
+    fn line_breaks_of_two_kinds_go_two_ways() {
+        let target = target();
+        let mut builder = PartBuilder::new(&target, PartLimits::default()).unwrap();
+        for (key, value) in ["a\nb", "a\r\nb", "a\r\nb\nc", "a\rb", "ab"].into_iter().enumerate() {
+            builder.push(row(key, vec![text(value), Cell::Absent])).unwrap();
+        }
+        let part = builder.take().unwrap();
+        assert_eq!(part.crlf, [false, true, false]);
+        assert_eq!(part.diverted.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["k2", "k3"]);
+        let csv: Vec<u8> = part.upload(vec![1], true).flatten().collect();
+        assert_eq!(csv, b"\"LastName\",\"AccountId\"\r\n\"a\r\nb\",\r\n");
+        assert_eq!(part.upload_length(&[1], true), csv.len() as u64);
     }
 
     #[test]
@@ -414,7 +459,7 @@ mod tests {
             let mut keys = Vec::new();
             for (number, part) in parts.iter().enumerate() {
                 let rows: Vec<u32> = (0..part.len() as u32).collect();
-                assert!(part.upload_length(&rows) <= limits.bytes as u64 && part.len() <= limits.rows);
+                assert!(part.upload_length(&rows, false) <= limits.bytes as u64 && part.len() <= limits.rows);
                 assert_eq!(part.number, number as u32);
                 keys.extend(rows.iter().map(|row| part.key(*row).to_owned()));
             }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, value::RawValue};
 use super::row::{Cell, Kind, Target};
 
 /// A row's members, without those of `leave_out`. `Parent.Ext__c` becomes `{"Parent": {"Ext__c": …}}`, and
-/// `Owner:User.Username` the same with the type that a polymorphic reference needs.
+/// `User:Owner.Username` the same with the type that a polymorphic reference needs (D: CSV of Bulk 2.0, type first).
 pub(crate) fn members(target: &Target, cells: &[Cell], leave_out: &[&str]) -> Map<String, Value> {
     let mut members = Map::new();
     for (column, cell) in target.columns.iter().zip(cells) {
@@ -30,7 +30,7 @@ pub(crate) fn members(target: &Target, cells: &[Cell], leave_out: &[&str]) -> Ma
 }
 
 fn parent_name(parent: &str) -> String {
-    parent.split(':').next().unwrap_or(parent).to_owned()
+    parent.rsplit(':').next().unwrap_or(parent).to_owned()
 }
 
 fn reference(parent: &str, field: &str, value: Value) -> Value {
@@ -38,7 +38,7 @@ fn reference(parent: &str, field: &str, value: Value) -> Value {
         return Value::Null;
     }
     let mut object = Map::new();
-    if let Some((_, kind)) = parent.split_once(':') {
+    if let Some((kind, _)) = parent.split_once(':') {
         object.insert("attributes".to_owned(), serde_json::json!({ "type": kind }));
     }
     object.insert(field.to_owned(), value);
@@ -87,7 +87,7 @@ mod tests {
                 column("Amount__c", Kind::Number),
                 column("Done__c", Kind::Boolean),
                 column("Account.Ext__c", Kind::Text),
-                column("Owner:User.Username", Kind::Text),
+                column("User:Owner.Username", Kind::Text),
                 column("Phone", Kind::Text),
                 column("Fax", Kind::Text),
             ],

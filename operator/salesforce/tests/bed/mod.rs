@@ -57,12 +57,18 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn start() -> Self {
+        Self::start_as(&[]).await
+    }
+
+    /// With facts that nobody could confirm in the form that is named.
+    pub(crate) async fn start_as(facts: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (name, content) in [("org.yaml", ORG), ("schema.yaml", SCHEMA)] {
             fs::write(directory.path().join(name), content).unwrap();
         }
         let mut options = StartOptions::org(directory.path());
         options.bulk_job = Duration::from_millis(10);
+        facts.iter().for_each(|fact| options.facts.set(fact).unwrap());
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             simulator: Simulator::start(options).await.unwrap(),
