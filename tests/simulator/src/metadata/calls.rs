@@ -37,6 +37,9 @@ pub(crate) fn answer(call: &Call<'_>) -> Result<String, Fault> {
             "use of the Metadata API requires a user with the ModifyAllData or ModifyMetadata permissions";
         return Err(Fault::new("INSUFFICIENT_ACCESS", message));
     }
+    if let Some(answer) = super::deploy::answer(call) {
+        return answer;
+    }
     let name = call.envelope.name();
     let content = match name {
         "describeMetadata" => describe(call),

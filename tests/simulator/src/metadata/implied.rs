@@ -9,7 +9,7 @@ use crate::store::{RowRef, World};
 use crate::value::Cell;
 
 /// Profiles by the names that the metadata of standard ones has.
-const PROFILES: [(&str, &str); 9] = [
+pub(super) const PROFILES: [(&str, &str); 9] = [
     ("System Administrator", "Admin"),
     ("Standard User", "Standard"),
     ("Standard Platform User", "StandardAul"),
@@ -22,7 +22,7 @@ const PROFILES: [(&str, &str); 9] = [
 ];
 
 /// Sets of standard values, and a field that shows them.
-const VALUE_SETS: [(&str, &str, &str); 20] = [
+pub(super) const VALUE_SETS: [(&str, &str, &str); 20] = [
     ("AccountOwnership", "Account", "Ownership"),
     ("AccountRating", "Account", "Rating"),
     ("AccountType", "Account", "Type"),

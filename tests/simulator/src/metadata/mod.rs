@@ -6,10 +6,11 @@
 //!   packages are made of, and [`mdapi`] which files of a package are which components.
 //! - [`source`] loads them from folders, of which most are in source format.
 //! - [`catalog::Catalog`] shows what is stored together with what the schema implies; all calls that read go through it.
-//! - [`calls`] answers the Metadata API.
+//! - [`calls`] answers the Metadata API, and [`deploy`] its calls that change something.
 
 mod calls;
 pub(crate) mod catalog;
+pub(crate) mod deploy;
 mod implied;
 mod jobs;
 pub(crate) mod mdapi;
@@ -23,5 +24,6 @@ pub(crate) mod xml;
 pub(crate) mod zip;
 
 pub(crate) use calls::answer;
+pub(crate) use deploy::Deploys;
 pub(crate) use jobs::Retrieves;
 pub use store::{Component, File, Key, Stamp, Store};

@@ -24,6 +24,7 @@ pub use error::LoadError;
 pub use save::{SaveError, Saved};
 pub use settings::{ApiVersions, ConnectedApp, Flow, Limits, OrgType, Settings, User};
 pub use site::Site;
+pub(crate) use source::{ValueSets, field_of, object_of};
 pub(crate) use users::{Change, Users};
 
 use crate::automation::Automations;

@@ -39,6 +39,7 @@ pub(crate) use versions::{known as known_version, list as versions, seen_by};
 use crate::auth::Caller;
 use crate::bulk;
 use crate::limits;
+use crate::metadata;
 use crate::org::User;
 use crate::schema::View;
 use crate::server::{Open, OrgState, State};
@@ -122,6 +123,7 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
         ["composite", "batch"] => "CompositeBatch",
         ["composite", "sobjects", ..] => "Collections",
         ["composite", "tree", ..] => "Tree",
+        ["metadata", "deployRequest", ..] => "DeployRequest",
         ["tooling", "query", ..] => "ToolingQuery",
         ["tooling", ..] => "Tooling",
         ["recent"] => "Recent",
@@ -138,6 +140,7 @@ pub(crate) fn resource(parts: &[&str], method: &Method) -> &'static str {
 /// Answers a call; it may take its time, so it runs on a thread of its own.
 pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<Answer, ApiError> {
     match parts {
+        ["metadata", rest @ ..] => return metadata::deploy::rest::answer(state, call, rest),
         ["jobs", "query", rest @ ..] => return bulk::answer(state, call, rest),
         ["jobs", "ingest", rest @ ..] => return bulk::ingest(state, call, rest),
         ["composite"] if call.method() == Method::GET => return Ok(composite::resources(call)),
@@ -174,8 +177,18 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<A
 
 fn resources(call: &Call<'_>) -> Json {
     let base = format!("/services/data/v{}", call.version);
-    let names =
-        ["composite", "jobs", "limits", "query", "queryAll", "recent", "search", "sobjects", "tooling"];
+    let names = [
+        "composite",
+        "jobs",
+        "limits",
+        "metadata",
+        "query",
+        "queryAll",
+        "recent",
+        "search",
+        "sobjects",
+        "tooling",
+    ];
     let mut map: Map<String, Json> =
         names.iter().map(|name| ((*name).to_owned(), json!(format!("{base}/{name}")))).collect();
     let id = format!("{}/id/{}/{}", call.request.base, call.org.org.id(), call.user_id());

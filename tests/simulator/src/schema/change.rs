@@ -62,6 +62,22 @@ pub enum SchemaChange {
         /// What it is from now on.
         definition: ShortField,
     },
+    /// Keys of an object's describe result get other values: its label, its record types.
+    SetObject {
+        /// API name.
+        object: String,
+        /// Keys and values.
+        describe: BTreeMap<String, Json>,
+    },
+    /// Keys of a field's describe result get other values: the values of a standard picklist.
+    SetField {
+        /// API name of the object.
+        object: String,
+        /// API name.
+        field: String,
+        /// Keys and values.
+        describe: BTreeMap<String, Json>,
+    },
 }
 
 /// A changed schema and how its numbers relate to those of the old one.
@@ -93,6 +109,14 @@ impl Schema {
             SchemaChange::RetypeField { object, field, definition } => {
                 draft.retype_field(object, field, definition)?;
                 retyped = Some((object, field));
+            }
+            SchemaChange::SetObject { object, describe } => {
+                draft.describe(object)?.extend(describe.clone());
+            }
+            SchemaChange::SetField { object, field, describe } => {
+                let known = draft.fields(object)?.iter_mut().find(|known| known["name"] == **field);
+                let known = known.and_then(Json::as_object_mut);
+                known.ok_or_else(|| format!("{object} has no field {field}"))?.extend(describe.clone());
             }
         }
         let mut changed = draft.finish(at)?;
@@ -192,7 +216,12 @@ impl Draft<'_> {
         }
         super::short::check_field(short)?;
         let entries = describe_field(field, short);
-        self.fields(object)?.extend(entries);
+        let fields = self.fields(object)?;
+        if short.r#type == "masterdetail" {
+            // whoever owns the master owns the record
+            fields.retain(|known| known["name"] != "OwnerId");
+        }
+        fields.extend(entries);
         self.tell_parents(object, field, short)
     }
 

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::limits::OrgLimits;
 use crate::log::RequestLog;
-use crate::metadata::Retrieves;
+use crate::metadata::{Deploys, Retrieves};
 use crate::org::{Org, Site, Users};
 use crate::rest::{Cursors, Derived};
 use crate::store::World;
@@ -53,6 +53,7 @@ pub(crate) struct OrgState {
     pub(crate) bulk1_jobs: bulk1::Jobs,
     pub(crate) retrieves: Retrieves,
     pub(crate) ingest_jobs: IngestJobs,
+    pub(crate) deploys: Deploys,
     pub(crate) clock: Arc<Clock>,
     pub(super) passing: Passing,
     /// Rows that transactions which go on for a while have locked.
@@ -223,6 +224,7 @@ impl State {
                 bulk1_jobs: bulk1::Jobs::default(),
                 retrieves: Retrieves::default(),
                 ingest_jobs: IngestJobs::default(),
+                deploys: Deploys::default(),
                 passing: Passing::new(&clock),
                 clock: clock.clone(),
                 locks: Locks::default(),

@@ -41,10 +41,12 @@ pub(crate) enum PartsError {
     Io(#[from] std::io::Error),
 }
 
-/// The boundary, if a call has parts with contents of records.
+/// The boundary, if a call has parts with contents of records, or with a zip of metadata.
 pub(crate) fn boundary(path: &str, headers: &HeaderMap) -> Option<String> {
     let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    path.contains("/sobjects").then(|| multer::parse_boundary(kind).ok()).flatten()
+    (path.contains("/sobjects") || path.ends_with("/metadata/deployRequest"))
+        .then(|| multer::parse_boundary(kind).ok())
+        .flatten()
 }
 
 /// Reads the parts, beside how many bytes they have together.

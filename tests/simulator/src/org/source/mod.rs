@@ -2,6 +2,7 @@
 //! Salesforce CLI keeps them (source format), and `objects/X.object` as the Metadata API gives them. Anything
 //! else of a package (layouts, code, automation) says nothing of what the data API shows, and is left aside.
 
+mod deployed;
 mod field;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use super::error::{LoadError, read};
 use super::model::Draft;
 use crate::schema::full::is_custom;
 use crate::schema::short::{NameField, ShortField, SystemFields};
+pub(crate) use deployed::{ValueSets, field_of, object_of};
 use field::{Values, read_field};
 use xml::{child, flag, parse, text};
 
