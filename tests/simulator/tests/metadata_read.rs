@@ -264,6 +264,39 @@ async fn metadata_follows_the_schema() {
 }
 
 #[tokio::test]
+async fn automations_are_components_and_tell_whether_they_are_on() {
+    let org = format!("{}automation: automation.yaml\n", common::metadata::ORG);
+    let declared = "automations:\n  - {kind: ValidationRule, object: Account, name: Named, when: 'ISBLANK(Name)', message: no}\n  \
+        - {kind: ApexTrigger, object: Account, name: T, on: [before insert], do: [{set: Description, to: '\"x\"'}]}\n  \
+        - {kind: WorkflowRule, object: Account, name: W, on: [after insert], do: [{set: Description, to: '\"y\"'}]}\n";
+    let mut files = PACKAGE.to_vec();
+    files.extend([("org.yaml", org.as_str()), ("automation.yaml", declared)]);
+    let served = serve_with(&files, &[]).await;
+    let query = "<queries><type>ValidationRule</type></queries><queries><type>Workflow</type></queries>";
+    assert_eq!(listed(&served, query).await, ["Account.Named", "Level__c.Positive", "Account"]);
+    let asked: &[(&str, &[&str])] = &[
+        ("ApexTrigger", &["*"]),
+        ("Workflow", &["*"]),
+        ("ValidationRule", &["Account.Named", "Level__c.Positive"]),
+    ];
+    let (files, problems) = retrieve(&served, asked).await;
+    assert!(problems.is_empty(), "{problems:?}");
+    let text = |path: &str| String::from_utf8(files[path].clone()).unwrap();
+    assert!(text("unpackaged/triggers/T.trigger").starts_with("trigger T on Account (before insert)"));
+    assert!(text("unpackaged/triggers/T.trigger-meta.xml").contains("<status>Active</status>"));
+    assert!(text("unpackaged/workflows/Account.workflow").contains("<fullName>W</fullName>"));
+    assert!(text("unpackaged/objects/Account.object").contains("ISBLANK(Name)"));
+    assert!(text("unpackaged/objects/Level__c.object").contains("<active>true</active>"));
+    let at = format!("/_simulator/orgs/{}/automations", served.simulator.orgs[0].id);
+    let off = serde_json::json!({"kind": "ValidationRule", "fullName": "Level__c.Positive", "active": false});
+    let answer = served.send(reqwest::Method::POST, &served.token, &at, Some(off)).await;
+    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    let (files, _) = retrieve(&served, asked).await;
+    let object = String::from_utf8(files["unpackaged/objects/Level__c.object"].clone()).unwrap();
+    assert!(object.contains("<active>false</active>"), "{object}");
+}
+
+#[tokio::test]
 async fn the_metadata_api_is_for_those_who_may_change_metadata() {
     let served = served().await;
     let token = served.sign_in("plain@acme.example").await;

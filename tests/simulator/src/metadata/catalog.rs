@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::automatic;
 use super::implied;
 use super::mdapi;
 use super::store::{Component, File, Key, Stamp};
 use super::types::{self, Type};
 use super::xml::Element;
+use crate::automation::Automation;
 use crate::org::User;
 use crate::schema::{Field, SET_UP};
 use crate::store::{Hidden, World};
@@ -87,11 +89,14 @@ impl<'a> Catalog<'a> {
         let mut names: BTreeSet<String> =
             self.world.metadata.of_type(type_name).map(|(key, _)| key.full_name.to_string()).collect();
         names.extend(implied::names(self.world, type_name, None));
+        names.extend(automatic::names(self.world, type_name));
         let Some(of) = types::find(type_name) else { return names };
         // whatever holds a part is there, and so is the folder that something lies in
         for part in of.parts.iter().filter(|part| part.addressable) {
             let held = self.world.metadata.of_type(part.name).filter_map(|(key, _)| key.parent());
             names.extend(held.map(|parent| parent.full_name.to_string()));
+            let fires = automatic::names(self.world, part.name);
+            names.extend(fires.iter().filter_map(|name| Some(name.split_once('.')?.0.to_owned())));
         }
         if of.is_folder {
             names.extend(self.filled_folders(of));
@@ -108,8 +113,11 @@ impl<'a> Catalog<'a> {
 
     /// A component. Those that are implied are as old as the org.
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Component>> {
+        let automation = automatic::find(self.world, key);
         if let Some(stored) = self.world.metadata.get(key) {
-            return Some(stored.clone());
+            return Some(
+                automation.and_then(|found| in_step(stored, found)).unwrap_or_else(|| stored.clone()),
+            );
         }
         let document = self.implied(key)?;
         let (of, path) = match (types::find(&key.type_name), key.parent()) {
@@ -123,6 +131,9 @@ impl<'a> Catalog<'a> {
         // standard objects have no id of their own
         let has_id = of.name != "CustomObject" || key.full_name.contains("__");
         let stamp = Stamp { at: SET_UP, by: self.admin };
+        if let Some(automation) = automation {
+            return Some(Arc::new(self.declared(key, automation, &path, &document)));
+        }
         Some(Arc::new(Component {
             id: types::key_prefix(&key.type_name).filter(|_| has_id).map(|prefix| implied_id(prefix, key)),
             files: vec![File::new(path, document.document())].into(),
@@ -131,6 +142,30 @@ impl<'a> Catalog<'a> {
             namespace: None,
             managed: false,
         }))
+    }
+
+    /// An automation that has no metadata of its own.
+    fn declared(&self, key: &Key, automation: &Automation, path: &str, document: &Element) -> Component {
+        let files = if &*key.type_name == "ApexTrigger" {
+            let meta = File::new(format!("{path}-meta.xml"), document.document());
+            vec![File::new(path, automatic::body(automation)), meta]
+        } else {
+            vec![File::new(path, document.document())]
+        };
+        // a flow's id is that of its definition
+        let id = match &*key.type_name {
+            "Flow" => Some(implied_id(*b"301", key)),
+            "AssignmentRule" => None,
+            _ => Some(automation.id),
+        };
+        Component {
+            id,
+            files: files.into(),
+            created: Stamp { at: SET_UP, by: self.admin },
+            modified: Stamp { at: automation.changed.max(SET_UP), by: self.admin },
+            namespace: automation.namespace.as_deref().filter(|name| !name.is_empty()).map(Into::into),
+            managed: automation.is_managed(),
+        }
     }
 
     /// The document of a component that is not stored.
@@ -145,6 +180,9 @@ impl<'a> Catalog<'a> {
                 root
             });
         }
+        if let Some(automation) = automatic::find(self.world, key) {
+            return Some(automatic::document(automation, &key.type_name));
+        }
         implied::document(self.world, &key.type_name, &key.full_name)
     }
 
@@ -157,6 +195,10 @@ impl<'a> Catalog<'a> {
     pub(crate) fn parts(&self, type_name: &str, parent: &str, all: bool) -> BTreeSet<String> {
         let stored = self.world.metadata.parts(type_name, parent);
         let mut names: BTreeSet<String> = stored.map(|(key, _)| key.full_name.to_string()).collect();
+        let start = format!("{parent}.");
+        names.extend(
+            automatic::names(self.world, type_name).into_iter().filter(|name| name.starts_with(&start)),
+        );
         if types::part(type_name).is_some_and(|(of, _)| of.name == "CustomObject") {
             names.extend(implied::names(self.world, type_name, Some(parent)));
             if all && type_name == "CustomField" {
@@ -203,8 +245,29 @@ impl<'a> Catalog<'a> {
         let Some(stored) = self.world.metadata.get(key) else {
             return self.implied(key);
         };
-        Element::parse(&stored.document()?.bytes).ok()
+        let mut root = Element::parse(&stored.document()?.bytes).ok()?;
+        if let Some(automation) = automatic::find(self.world, key) {
+            automatic::switch(&mut root, automation.active);
+        }
+        Some(root)
     }
+}
+
+/// A stored automation whose document says something else of whether it is on than the org does, in step with it.
+fn in_step(stored: &Component, automation: &Automation) -> Option<Arc<Component>> {
+    let document = stored.document()?;
+    let mut root = Element::parse(&document.bytes).ok()?;
+    if !automatic::switch(&mut root, automation.active) {
+        return None;
+    }
+    let path = document.path.clone();
+    let files: Vec<File> = stored
+        .files
+        .iter()
+        .map(|file| if file.path == path { File::new(path.clone(), root.document()) } else { file.clone() })
+        .collect();
+    let modified = Stamp { at: automation.changed.max(stored.modified.at), ..stored.modified };
+    Some(Arc::new(Component { files: files.into(), modified, ..stored.clone() }))
 }
 
 /// An id that is always the same for a name: its hash by FNV-1a.

@@ -8,6 +8,7 @@
 //! - [`catalog::Catalog`] shows what is stored together with what the schema implies; all calls that read go through it.
 //! - [`calls`] answers the Metadata API, and [`deploy`] its calls that change something.
 
+mod automatic;
 mod calls;
 pub(crate) mod catalog;
 pub(crate) mod deploy;
