@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Automation, Automations, Condition, Effect, Kind, Moment, Rule};
-use crate::formula::{Context as _, Criterion, Formula, Record};
+use crate::formula::{Context as _, Criterion, Formula, FormulaError, Record};
 use crate::schema::{SET_UP, Schema};
 use crate::store::{Database, Row, RowRef};
 use crate::value::Id;
@@ -38,6 +38,8 @@ struct One {
     when: Option<String>,
     #[serde(default, rename = "where")]
     criteria: Vec<Criterion>,
+    #[serde(default)]
+    logic: Option<String>,
     #[serde(default)]
     only_when_it_begins: bool,
     /// Of a validation rule, a duplicate rule.
@@ -170,7 +172,7 @@ impl One {
         }
         let mut entries = Vec::new();
         for entry in self.entries {
-            entries.push((check.condition(entry.when, entry.criteria)?, entry.owner));
+            entries.push((check.condition(entry.when, entry.criteria, None)?, entry.owner));
         }
         let full_name = match self.kind {
             Kind::ApexTrigger | Kind::Flow => self.name,
@@ -187,7 +189,7 @@ impl One {
             changed: SET_UP,
             rule: Rule {
                 on,
-                when: check.condition(self.when, self.criteria)?,
+                when: check.condition(self.when, self.criteria, self.logic)?,
                 only_when_it_begins: self.only_when_it_begins,
                 effects,
                 matching: self.matching,
@@ -206,12 +208,26 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn condition(&self, when: Option<String>, criteria: Vec<Criterion>) -> Result<Condition, String> {
+    pub(super) fn condition(
+        &self,
+        when: Option<String>,
+        criteria: Vec<Criterion>,
+        logic: Option<String>,
+    ) -> Result<Condition, String> {
         let formula = when.map(|text| self.formula(&text)).transpose()?;
         for criterion in &criteria {
             self.name(&criterion.field)?;
         }
-        Ok(Condition { formula, criteria })
+        if let Some(text) = &logic {
+            let known = Formula::parse_logic(text).and_then(|logic| {
+                logic.decide(&|number| {
+                    let known = (1..=criteria.len()).contains(&number);
+                    if known { Ok(true) } else { Err(FormulaError::Field(number.to_string())) }
+                })
+            });
+            known.map_err(|error| format!("`{text}`: {error}"))?;
+        }
+        Ok(Condition { formula, criteria, logic })
     }
 
     /// A formula, all of whose names there are.

@@ -156,19 +156,22 @@ pub struct Rule {
     pub entries: Vec<(Condition, String)>,
 }
 
-/// A condition: a formula, criteria that are all met, or none.
+/// A condition: a formula, criteria, or none.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Condition {
     /// A formula.
     pub formula: Option<Formula>,
     /// Criteria.
     pub criteria: Vec<Criterion>,
+    /// Which of them, by their numbers (`1 AND (2 OR 3)`); all, without it.
+    #[serde(default)]
+    pub logic: Option<String>,
 }
 
 impl Condition {
     /// A formula.
     pub fn formula(formula: Formula) -> Self {
-        Self { formula: Some(formula), criteria: Vec::new() }
+        Self { formula: Some(formula), ..Self::default() }
     }
 
     /// Whether it holds.
@@ -177,6 +180,13 @@ impl Condition {
             && !formula.is_true(context)?
         {
             return Ok(false);
+        }
+        if let Some(logic) = &self.logic {
+            return Formula::parse_logic(logic)?.decide(&|number| {
+                let criterion = number.checked_sub(1).and_then(|number| self.criteria.get(number));
+                let criterion = criterion.ok_or_else(|| FormulaError::Field(number.to_string()))?;
+                criterion.is_met(context)
+            });
         }
         self.criteria.iter().try_fold(true, |met, criterion| Ok(met && criterion.is_met(context)?))
     }

@@ -14,6 +14,9 @@ use crate::value::Id;
 const TYPES: [&str; 6] =
     ["ValidationRule", "ApexTrigger", "Flow", "WorkflowRule", "DuplicateRule", "AssignmentRule"];
 
+/// Said of flows that are no automation of records: screens, schedules, events.
+const NOT_OF_RECORDS: &str = "it is not triggered by records";
+
 /// What a component is held against.
 #[derive(Clone, Copy)]
 pub(crate) struct Around<'a> {
@@ -41,6 +44,7 @@ impl World {
             for (key, component) in self.metadata.of_type(type_name) {
                 match around.read(key, component) {
                     Ok(automation) => drop(automations.replace(automation)),
+                    Err(error) if error == NOT_OF_RECORDS => {}
                     Err(error) => wrong.push((format!("{type_name} {}", key.full_name), error)),
                 }
             }
@@ -118,8 +122,8 @@ impl Around<'_> {
 
     /// A record-triggered flow.
     fn flow(&self, name: &str, element: &Element) -> Result<(Kind, String, bool, Rule), String> {
-        let start = element.child("start").ok_or("it is not triggered by records")?;
-        let object = start.text_of("object").ok_or("it is not triggered by records")?;
+        let start = element.child("start").ok_or(NOT_OF_RECORDS)?;
+        let object = start.text_of("object").ok_or(NOT_OF_RECORDS)?;
         let before = start.text_of("triggerType") == Some("RecordBeforeSave");
         let on = match (before, start.text_of("recordTriggerType").unwrap_or("Create")) {
             (true, "Create") => vec![Moment::BeforeInsert],
@@ -156,11 +160,11 @@ impl Around<'_> {
     }
 
     fn condition(&self, object: &str, element: &Element) -> Result<Condition, String> {
-        let formula = element.text_of("formula").map(|text| self.formula(object, text)).transpose()?;
-        if element.text_of("booleanFilter").is_some_and(|filter| filter.to_ascii_uppercase().contains("OR")) {
-            return Err("criteria of which some suffice are not evaluated here".to_owned());
-        }
-        Ok(Condition { formula, criteria: self.criteria(object, element, "criteriaItems")? })
+        let number = self.schema.find(object).ok_or_else(|| format!("there is no object {object}"))?;
+        let check = Check { schema: self.schema, database: self.database, object: number };
+        let owned = |name: &str| element.text_of(name).map(str::to_owned);
+        let criteria = self.criteria(object, element, "criteriaItems")?;
+        check.condition(owned("formula"), criteria, owned("booleanFilter"))
     }
 
     fn workflow(&self, object: &str, element: &Element) -> Result<Rule, String> {

@@ -401,6 +401,24 @@ fn metadata_tells_of_automations() {
 }
 
 #[test]
+fn criteria_are_joined_as_their_logic_says() {
+    let mut world = declared(
+        r#"  - {kind: ValidationRule, object: Account, name: L, message: m, logic: 1 AND (2 or NOT(3)),
+     where: [{field: Phone, operation: equals, value: ''}, {field: Level__c, operation: startsWith, value: a}, {field: Count__c, operation: lessThan, value: '5'}]}
+"#,
+    );
+    for (given, refused) in [
+        (vec![("Level__c", "ab"), ("Count__c", "1")], true),
+        (vec![("Level__c", "b"), ("Count__c", "1")], false),
+        (vec![("Level__c", "b"), ("Count__c", "9")], true),
+        (vec![("Level__c", "ab"), ("Phone", "1")], false),
+    ] {
+        let given: Vec<(&str, &str)> = [("Name", "A")].into_iter().chain(given).collect();
+        assert_eq!(insert(&mut begin(&mut world), "Account", &given).is_err(), refused, "{given:?}");
+    }
+}
+
+#[test]
 fn what_the_documentation_shows_loads() {
     let page = include_str!("../../../../docs/simulator.md");
     let shown = page.split("```yaml\n").find(|block| block.starts_with("labels:")).unwrap();
@@ -439,6 +457,10 @@ fn what_is_wrong_with_a_declaration_is_said() {
         ),
         ("{kind: AssignmentRule, object: Account, name: V}", "only cases and leads"),
         ("{kind: DuplicateRule, object: Account, name: V}", "needs `matching`"),
+        (
+            "{kind: ValidationRule, object: Account, name: V, message: m, where: [{field: Name, operation: equals}], logic: 1 AND 2}",
+            "Field 2",
+        ),
         ("{kind: Wish, object: Account, name: V}", "unknown variant `Wish`"),
     ] {
         let org = "name: Acme\nautomation: a.yaml\nusers: [{username: a@acme.example}]\n";

@@ -167,6 +167,24 @@ impl Formula {
         }
     }
 
+    /// Reads which criteria, by their numbers from 1, must be met: `1 AND (2 OR NOT 3)`.
+    pub fn parse_logic(text: &str) -> Result<Self, FormulaError> {
+        let spaced = text.replace('(', " ( ").replace(')', " ) ");
+        let words = spaced.split_whitespace().map(|word| match word.to_ascii_uppercase().as_str() {
+            "AND" => "&&",
+            "OR" => "||",
+            "NOT" => "!",
+            _ => word,
+        });
+        let root = parse::parse(&words.collect::<Vec<_>>().join(" "))?;
+        Ok(Self { text: text.into(), root, zeros: false })
+    }
+
+    /// What it comes to for criteria that are met or not.
+    pub fn decide(&self, met: &dyn Fn(usize) -> Result<bool, FormulaError>) -> Result<bool, FormulaError> {
+        decide(&self.root, met)
+    }
+
     /// The fields and `$`-variables that it names.
     pub fn fields(&self) -> BTreeSet<String> {
         let mut fields = BTreeSet::new();
@@ -186,6 +204,19 @@ impl TryFrom<String> for Formula {
 impl From<Formula> for String {
     fn from(formula: Formula) -> Self {
         formula.text.as_ref().to_owned()
+    }
+}
+
+fn decide(node: &Node, met: &dyn Fn(usize) -> Result<bool, FormulaError>) -> Result<bool, FormulaError> {
+    match node {
+        Node::And(nodes) => nodes.iter().try_fold(true, |all, node| Ok(all && decide(node, met)?)),
+        Node::Or(nodes) => nodes.iter().try_fold(false, |any, node| Ok(any || decide(node, met)?)),
+        Node::Not(node) => Ok(!decide(node, met)?),
+        Node::Number(number) => {
+            let number = number.to_i64().and_then(|number| usize::try_from(number).ok()).unwrap_or_default();
+            met(number)
+        }
+        _ => Err(FormulaError::Value("no logic of criteria".to_owned())),
     }
 }
 
