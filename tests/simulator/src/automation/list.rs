@@ -66,8 +66,8 @@ impl Automations {
     }
 
     /// Puts one in the place of the one of its kind and name, whose id it takes over, or adds it; its id. One without an
-    /// id ([`Id::LOWEST`]) is given one. What a trigger or a flow does is not told by metadata: one that does nothing goes
-    /// on doing what the one before it did.
+    /// id ([`Id::LOWEST`]) is given one. What a trigger or a flow does is not told by metadata, nor are the actions of a
+    /// workflow rule that `automation.yaml` declares: one that does nothing goes on doing what the one before it did.
     pub fn replace(&mut self, mut automation: Automation) -> Result<Id, AutomationError> {
         match self.position(automation.kind, &automation.full_name) {
             Some(known) => {
@@ -76,14 +76,15 @@ impl Automations {
                     return Err(AutomationError::Managed(automation.kind.name(), automation.full_name));
                 }
                 automation.id = before.id;
-                if matches!(automation.kind, Kind::ApexTrigger | Kind::Flow)
-                    && automation.rule.effects.is_empty()
-                {
-                    automation.rule.effects.clone_from(&before.rule.effects);
-                    automation.rule.when = before.rule.when.clone();
-                    if automation.rule.on.is_empty() {
-                        automation.rule.on.clone_from(&before.rule.on);
+                let rule = &mut automation.rule;
+                if rule.effects.is_empty() {
+                    rule.effects.clone_from(&before.rule.effects);
+                    if matches!(automation.kind, Kind::ApexTrigger | Kind::Flow) {
+                        rule.when = before.rule.when.clone();
                     }
+                }
+                if rule.matching.is_empty() {
+                    rule.matching.clone_from(&before.rule.matching);
                 }
                 let id = automation.id;
                 self.all[known] = Arc::new(automation);
@@ -115,6 +116,14 @@ impl Automations {
         self.all.remove(known);
         self.index();
         Ok(true)
+    }
+
+    /// Changes one, if there is such.
+    pub(super) fn change(&mut self, kind: Kind, full_name: &str, change: impl FnOnce(&mut Automation)) {
+        if let Some(known) = self.position(kind, full_name) {
+            change(Arc::make_mut(&mut self.all[known]));
+            self.index();
+        }
     }
 
     fn position(&self, kind: Kind, full_name: &str) -> Option<usize> {

@@ -14,6 +14,7 @@ mod summing;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use serde::{Deserialize, Serialize};
 

@@ -401,6 +401,49 @@ fn metadata_tells_of_automations() {
 }
 
 #[test]
+fn declared_ones_are_components_of_metadata_and_come_back_the_same() {
+    use crate::metadata::{Key, Stamp};
+    let mut world = declared(
+        r#"  - {kind: ValidationRule, object: Account, name: V, when: 'ISBLANK(Phone)', message: no phone, field: Phone}
+  - {kind: ApexTrigger, object: Account, name: T, on: [before insert, after undelete], do: [{set: Level__c, to: '"x"'}]}
+  - {kind: Flow, object: Account, name: F, on: [after insert, after update], do: [{email: Name, subject: s}]}
+  - {kind: WorkflowRule, object: Account, name: W, where: [{field: Level__c, operation: equals, value: x}], logic: '1', do: [{set: Note__c, to: '"y"'}]}
+  - {kind: DuplicateRule, object: Account, name: D, matching: [Name], blocks: true, namespace: theirs}
+  - {kind: AssignmentRule, object: Case, name: A, entries: [{when: 'Subject = "a"', owner: desk@acme.example}]}
+"#,
+    );
+    let before = world.automations.clone();
+    assert_eq!(before.all().count(), 6);
+    for automation in before.all() {
+        let key = Key::new(automation.kind.name(), &automation.full_name);
+        let component = world.metadata.get(&key).unwrap();
+        let around = Around { schema: &world.schema, database: &world.database, metadata: &world.metadata };
+        let read = around.read(&key, component).unwrap();
+        assert_eq!(
+            (read.active, read.namespace.as_deref()),
+            (true, automation.namespace.as_deref()),
+            "{key:?}"
+        );
+        assert_eq!((&read.rule.on, &read.rule.entries), (&automation.rule.on, &automation.rule.entries));
+        // some types' components have ids, and a flow's is its version's
+        if let Some(id) = component.id.filter(|_| automation.kind != Kind::Flow) {
+            assert_eq!((automation.id, read.id), (id, id), "{key:?}");
+        }
+    }
+    // what is read again changes nothing, as a deploy of the same
+    world.automate();
+    let rules = |automations: &Automations| automations.all().map(|one| one.rule.clone()).collect::<Vec<_>>();
+    assert_eq!(rules(&world.automations), rules(&before));
+    let stamp = Stamp { at: AT, by: Id::LOWEST };
+    for (kind, name) in [(Kind::ValidationRule, "Account.V"), (Kind::ApexTrigger, "T"), (Kind::Flow, "F")] {
+        world.switch_automation(kind, name, false, stamp).unwrap();
+    }
+    world.automate();
+    assert_eq!(world.automations.all().filter(|automation| automation.active).count(), 3);
+    assert!(world.switch_automation(Kind::DuplicateRule, "Account.D", false, stamp).is_err());
+}
+
+#[test]
 fn criteria_are_joined_as_their_logic_says() {
     let mut world = declared(
         r#"  - {kind: ValidationRule, object: Account, name: L, message: m, logic: 1 AND (2 or NOT(3)),

@@ -8,9 +8,11 @@ use serde_json::{Value as Json, json};
 
 use super::html::{escape, number};
 use super::wish::Wish;
-use crate::automation::{Automations, Kind};
+use crate::automation::Kind;
+use crate::metadata::Stamp;
 use crate::server::OrgState;
 use crate::store::World;
+use crate::value::Id;
 use crate::value::calendar::rest_datetime;
 use crate::web::{Answer, ApiError};
 
@@ -29,11 +31,11 @@ pub(super) fn answer(wish: &Wish<'_>, rest: &[&str], method: &Method) -> Result<
         (&Method::GET, []) => Ok(Answer::ok(&listed(wish.org))),
         (&Method::POST, []) => {
             let switch: Switch = wish.body()?;
+            let users = &wish.org.users;
+            let by =
+                users.get(wish.user).and_then(|user| Id::parse(user.id.as_deref()?)).unwrap_or(Id::LOWEST);
             let switched = wish.org.change_at(|world, at| {
-                let mut automations = Automations::clone(&world.automations);
-                automations.set_active(switch.kind, &switch.full_name, switch.active, at)?;
-                world.automations = automations.into();
-                Ok(())
+                world.switch_automation(switch.kind, &switch.full_name, switch.active, Stamp { at, by })
             });
             switched.map_err(|error: crate::automation::AutomationError| {
                 ApiError::bad("INVALID_FIELD", error.to_string())

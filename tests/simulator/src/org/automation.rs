@@ -6,8 +6,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::{LoadError, read};
+use super::people::SET_UP;
 use super::settings::Settings;
 use crate::automation::{Automations, Declared};
+use crate::metadata::Stamp;
 use crate::store::{Database, World};
 use crate::value::Id;
 
@@ -80,6 +82,8 @@ pub(super) fn add(world: &mut World, settings: &Settings, directory: &Path) -> R
             .add_to(&mut automations, &world.schema, &world.database)
             .map_err(|message| LoadError::file(&file, message))?;
         world.automations = automations.into();
+        let by = settings.users.first().and_then(|user| Id::parse(user.id.as_deref()?));
+        world.write_automations(Stamp { at: SET_UP, by: by.unwrap_or(Id::LOWEST) });
     }
     Ok(())
 }
