@@ -446,9 +446,9 @@ fn declared_ones_are_components_of_metadata_and_come_back_the_same() {
 #[test]
 fn criteria_are_joined_as_their_logic_says() {
     let mut world = declared(
-        r#"  - {kind: ValidationRule, object: Account, name: L, message: m, logic: 1 AND (2 or NOT(3)),
+        r"  - {kind: ValidationRule, object: Account, name: L, message: m, logic: 1 AND (2 or NOT(3)),
      where: [{field: Phone, operation: equals, value: ''}, {field: Level__c, operation: startsWith, value: a}, {field: Count__c, operation: lessThan, value: '5'}]}
-"#,
+",
     );
     for (given, refused) in [
         (vec![("Level__c", "ab"), ("Count__c", "1")], true),

@@ -98,5 +98,5 @@ pub(super) fn section(org: &OrgState, world: &World, body: &mut String) {
             number(told.emails),
         );
     }
-    let _ = write!(body, "</table></div><p class=\"sub\">{} e-mails sent.</p></section>\n", number(sent));
+    let _ = writeln!(body, "</table></div><p class=\"sub\">{} e-mails sent.</p></section>", number(sent));
 }

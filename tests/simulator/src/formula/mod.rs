@@ -224,7 +224,9 @@ fn collect(node: &Node, fields: &mut BTreeSet<String>) {
     match node {
         Node::Field(path) => drop(fields.insert(path.join("."))),
         Node::Call(_, nodes) | Node::And(nodes) | Node::Or(nodes) => {
-            nodes.iter().for_each(|node| collect(node, fields));
+            for node in nodes {
+                collect(node, fields);
+            }
         }
         Node::Not(node) | Node::Negative(node) => collect(node, fields),
         Node::Binary(_, left, right) => {

@@ -156,7 +156,7 @@ impl Context for Record<'_> {
     }
 }
 
-impl<'a> Record<'a> {
+impl Record<'_> {
     /// The value of a path from another record.
     pub(super) fn from(&self, object: usize, id: Id, path: &[String]) -> Result<Given, FormulaError> {
         match self.database.find(object, id) {
