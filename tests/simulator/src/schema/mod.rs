@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use change::{Changed, SchemaChange};
 pub use field::{Field, FieldType};
 pub use object::{Object, TYPE_PICKLISTS, TypePicklist};
-pub use relation::{OnDelete, Relation};
+pub use relation::{Locking, OnDelete, Relation};
 pub use view::View;
 
 /// When an org's schema was set up, in milliseconds since 1970: 2020-01-01T00:00:00Z.
@@ -31,6 +31,7 @@ pub struct Schema {
     relations: Vec<Vec<Relation>>,
     /// References by which roll-ups sum up an object, by its number.
     summed: Vec<Vec<usize>>,
+    locking: Vec<Vec<Locking>>,
     by_name: HashMap<String, usize>,
     by_prefix: HashMap<[u8; 3], usize>,
 }
@@ -45,9 +46,17 @@ impl Schema {
         objects.sort_by(|a, b| a.name.cmp(&b.name));
         let by_name = objects.iter().enumerate().map(|(n, o)| (o.name.to_ascii_lowercase(), n)).collect();
         let by_prefix = objects.iter().enumerate().filter_map(|(n, o)| Some((o.key_prefix?, n))).collect();
-        let mut schema = Self { objects, relations: Vec::new(), summed: Vec::new(), by_name, by_prefix };
+        let mut schema = Self {
+            objects,
+            relations: Vec::new(),
+            summed: Vec::new(),
+            locking: Vec::new(),
+            by_name,
+            by_prefix,
+        };
         schema.summed = relation::summed(&schema);
         schema.relations = relation::relations(&schema);
+        schema.locking = relation::locking(&schema);
         schema
     }
 
@@ -69,6 +78,11 @@ impl Schema {
     /// The references of an object by which roll-ups of its masters sum it up.
     pub fn summed(&self, object: usize) -> &[usize] {
         &self.summed[object]
+    }
+
+    /// The references of an object whose targets are locked with its records.
+    pub fn locking(&self, object: usize) -> &[Locking] {
+        &self.locking[object]
     }
 
     /// When anything of it was last changed, in milliseconds since 1970.

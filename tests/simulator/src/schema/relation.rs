@@ -81,6 +81,40 @@ pub(super) fn summed(schema: &Schema) -> Vec<Vec<usize>> {
     summed
 }
 
+/// A reference whose target is locked with the record that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Locking {
+    /// The field.
+    pub field: usize,
+    /// Locked by every change of the record, not only by one of the reference.
+    pub always: bool,
+}
+
+/// Children of an account whose changes lock it: access to the account comes with them ("Record locking cheat
+/// sheet").
+const OF_ACCOUNT: [&str; 6] = ["Asset", "Case", "Contact", "Contract", "Opportunity", "Order"];
+
+/// For each object its references that lock: masters and accounts above what gives access to them always; other
+/// lookups if they hold their target or go along with it (those that are only emptied do not lock).
+pub(super) fn locking(schema: &Schema) -> Vec<Vec<Locking>> {
+    let mut all = vec![Vec::<Locking>::new(); schema.objects().len()];
+    for target in 0..schema.objects().len() {
+        for relation in schema.relations_to(target) {
+            let child = schema.object(relation.child);
+            let field = &child.fields[relation.field];
+            let of_account = field.name == "AccountId" && OF_ACCOUNT.contains(&child.name.as_str());
+            let always = field.master || of_account;
+            let holds = matches!(relation.on_delete, OnDelete::Cascade | OnDelete::Restrict);
+            let history = ["OwnerId", "RecordTypeId"].contains(&field.name.as_str());
+            let known = all[relation.child].iter().any(|known| known.field == relation.field);
+            if (always || holds) && relation.on_delete != OnDelete::Keep && !history && !known {
+                all[relation.child].push(Locking { field: relation.field, always });
+            }
+        }
+    }
+    all
+}
+
 fn told_by(json: &Json, schema: &Schema, child: usize, field: usize) -> OnDelete {
     let described = &schema.object(child).fields[field];
     if HISTORY.contains(&described.name.as_str()) {

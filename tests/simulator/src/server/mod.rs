@@ -1,6 +1,8 @@
 //! The server: orgs with their state, connections, and which handler a request goes to.
 
 mod connection;
+#[cfg(test)]
+mod lock_tests;
 mod options;
 mod passing;
 mod route;

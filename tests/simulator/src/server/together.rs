@@ -19,6 +19,8 @@ pub(crate) struct Open {
     /// Rows that others have locked, and those of them that were needed.
     others: BTreeSet<Id>,
     met: RefCell<BTreeSet<Id>>,
+    /// The first object that was written, and whether it is one of set-up.
+    first: RefCell<Option<(bool, String)>>,
 }
 
 impl Open {
@@ -41,6 +43,7 @@ impl OrgState {
                 at: *last,
                 others: self.locks.others(None),
                 met: RefCell::default(),
+                first: RefCell::default(),
             };
             let done = work(&open);
             let met = open.met.into_inner();
@@ -72,10 +75,12 @@ impl OrgState {
         let doubts = self.org.settings.doubts;
         let mut transaction = Transaction::new(&mut world, actor, open.at - options.late, doubts)
             .with(options)
-            .within(self.allowance());
+            .within(self.allowance())
+            .after(open.first.borrow().clone());
         transaction.beside(open.others.clone(), false);
         let done = work(&mut transaction);
         let tally = std::mem::take(&mut transaction.tally);
+        let first = transaction.first();
         let (met, _) = transaction.locks();
         // where rows of others are in the way, all is done anew
         if met.is_empty() {
@@ -84,6 +89,7 @@ impl OrgState {
         open.met.borrow_mut().extend(met);
         if done.is_ok() {
             open.world.replace(world);
+            open.first.replace(first);
         }
         done
     }

@@ -133,6 +133,17 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Goes on where another transaction of the same call has left off: what set-up objects it wrote, or others.
+    pub(crate) fn after(mut self, first: Option<(bool, String)>) -> Self {
+        self.counted.first = first;
+        self
+    }
+
+    /// What the next transaction of the same call goes on from.
+    pub(crate) fn first(&self) -> Option<(bool, String)> {
+        self.counted.first.clone()
+    }
+
     /// Refuses a user name that somebody has in another org.
     pub(super) fn check_username(&self, name: &str) -> Result<(), Refusal> {
         match &self.allowance.usernames {

@@ -3,13 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Refusal, Transaction};
-use crate::schema::OnDelete;
 use crate::store::Row;
 use crate::value::{Cell, Id};
-
-/// Children of an account whose changes lock it: access to the account comes with them ("Record locking cheat
-/// sheet").
-const OF_ACCOUNT: [&str; 6] = ["Asset", "Case", "Contact", "Contract", "Opportunity", "Order"];
 
 /// Locks of one transaction.
 #[derive(Debug, Default)]
@@ -61,33 +56,17 @@ impl Transaction<'_> {
         Err(Refusal::new("UNABLE_TO_LOCK_ROW", message))
     }
 
-    /// Masters always; accounts above the objects that give access to them always; other lookups if they hold or
-    /// take along (those that are only emptied are not locked) and the reference is new.
+    /// The targets of references that lock; a detail that gets another master changes the sums of both.
     fn locked_parents(&self, object: usize, row: &Row, before: Option<&Row>) -> BTreeSet<Id> {
-        let described = self.described(object);
         let mut parents = BTreeSet::new();
-        for (number, field) in described.fields.iter().enumerate() {
-            let Cell::Id(now) = row.get(number) else { continue };
-            let Some(target) = self.object_of(now) else { continue };
-            let relations = self.world.schema.relations_to(target);
-            let Some(relation) = relations.iter().find(|r| (r.child, r.field) == (object, number)) else {
-                continue;
-            };
-            let changed = before.is_none_or(|before| before.get(number) != Cell::Id(now));
-            let of_account = field.name == "AccountId" && OF_ACCOUNT.contains(&described.name.as_str());
-            let locked = match relation.on_delete {
-                OnDelete::Keep => false,
-                _ if field.name == "OwnerId" || field.name == "RecordTypeId" => false,
-                _ if of_account || field.master => true,
-                OnDelete::Cascade | OnDelete::Restrict => changed,
-                OnDelete::Clear => false,
-            };
-            if locked {
-                parents.insert(now);
-                // a detail that gets another master changes the sums of both
-                if let Some(Cell::Id(old)) = before.map(|before| before.get(number)) {
-                    parents.insert(old);
-                }
+        for reference in self.world.schema.locking(object) {
+            let now = row.get(reference.field);
+            let old = before.map(|before| before.get(reference.field));
+            if reference.always || old != Some(now) {
+                parents.extend([Some(now), old].into_iter().flatten().filter_map(|cell| match cell {
+                    Cell::Id(id) => Some(id),
+                    _ => None,
+                }));
             }
         }
         parents

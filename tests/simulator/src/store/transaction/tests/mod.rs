@@ -366,7 +366,7 @@ proptest! {
     /// what a change touches has its time, and clones stay as they were.
     #[test]
     fn no_sequence_of_changes_leaves_the_org_inconsistent(
-        steps in proptest::collection::vec((0u8..8, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..60)
+        steps in proptest::collection::vec((0u8..11, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..60)
     ) {
         let mut world = world(&[("Account", 4), ("Contact", 6)]);
         let names = ["Account", "Contact", "Invoice__c", "Line__c", "Order__c", "Note__c"];
@@ -400,6 +400,19 @@ proptest! {
                 3 | 4 => change(&mut world, at).delete(a).err(),
                 5 => change(&mut world, at).undelete(a).err(),
                 6 => change(&mut world, at).purge(a).err(),
+                8 => {
+                    let actor = Actor { hard_deletes: true, ..actor() };
+                    Transaction::new(&mut world, actor, at, Doubts::default()).hard_delete(a).err()
+                }
+                9 => {
+                    let accounts = object(&world, "Account");
+                    let key = world.schema.object(accounts).find("Key__c").unwrap();
+                    let cells = cells(&world, "Account", &[("Name", "u"), ("Key__c", &format!("k{}", step % 5))]);
+                    let made = change(&mut world, at).upsert(accounts, key, cells);
+                    ids.extend(made.as_ref().ok().filter(|(_, created)| *created).map(|(id, _)| *id));
+                    made.err().map(|refusal| refusal.into_refusal("Key__c"))
+                }
+                10 => change(&mut world, at).empty_recycle_bin(&[a]).remove(0).err(),
                 _ => change(&mut world, at).merge(a, &[b], Vec::new()).err(),
             };
             let after = dump(&world);
@@ -437,10 +450,42 @@ fn check(world: &World) -> Result<(), TestCaseError> {
                 prop_assert!(lives || relation.on_delete == OnDelete::Keep, "{}.{}", id, of_field.name);
             }
         }
+        indexes_agree(world, number)?;
         prop_assert_eq!(table.count(false), live);
         prop_assert_eq!(table.count(true), table.scan(Bounds::ALL, true).count() as u64);
         for (id, gone) in table.all_gone() {
             prop_assert_eq!(gone.purged.is_some(), world.database.find(number, id).is_none());
+        }
+    }
+    Ok(())
+}
+
+/// What the indexes find is what reading every row finds, for every value that there is.
+fn indexes_agree(world: &World, number: usize) -> Result<(), TestCaseError> {
+    let described = world.schema.object(number);
+    let table = world.database.table(number);
+    for (field, of_field) in described.fields.iter().enumerate() {
+        if !of_field.unique && of_field.reference_to.is_empty() {
+            continue;
+        }
+        let mut holders: BTreeMap<String, (Value, Vec<Id>)> = BTreeMap::new();
+        for row in table.scan(Bounds::ALL, true) {
+            let mut scratch = String::new();
+            let cell = world.database.cell(&world.schema, number, row, field, &mut scratch);
+            let Some(value) = cell.to_value() else { continue };
+            let shown = match &value {
+                Value::Text(text) => text.to_lowercase(),
+                value => format!("{value:?}"),
+            };
+            let id = table.id_of(row);
+            let (_, ids) = holders.entry(shown).or_insert((value, Vec::new()));
+            if !matches!(row, crate::store::RowRef::Stored(row) if row.deleted) {
+                ids.push(id);
+            }
+        }
+        for (value, ids) in holders.values() {
+            let found = world.database.with_value(&world.schema, number, field, value.as_cell());
+            prop_assert_eq!(&found, ids, "{} {:?}", of_field.name, value);
         }
     }
     Ok(())
