@@ -187,18 +187,31 @@ def ids_in(value):
     return set(re.findall(r"\b(?:001|003|006|00Q|00U)[0-9A-Za-z]{15}\b", value)) if isinstance(value, str) else set()
 
 
+def unchunked(body):
+    """A body that was recorded in the chunks in which it was sent."""
+    whole, rest = "", body
+    while match := re.match(r"([0-9a-f]+)\r\n", rest):
+        length = int(match[1], 16)
+        # counted in bytes, kept as text
+        data = rest[match.end() :].encode()
+        whole, rest = whole + data[:length].decode(), data[length:].decode().removeprefix("\r\n")
+    return whole or body
+
+
 def scripts(every, described):
-    """Per cassette: the rows that were there before, and its writes and queries by REST, from its first write on."""
+    """Per cassette: the rows that were there before, and its writes and queries, from its first write on. Of what is told
+    of jobs that load only their ends are in it."""
     found = {}
     for path, request, response in every:
         kind = kind_of(path, request) if request else None
         query = kind == "read" and "/query/?q=" in request["uri"]
-        if not query and (kind != "write" or "/async/" in request["uri"]):
+        if not query and kind != "write" and not (kind == "load job" and request["method"] == "POST"):
             continue
         body = request["body"].decode() if isinstance(request["body"], bytes) else request["body"]
         text = with_version(body_of(response), version_of(request, body_of(response)))
-        step = {"method": request["method"], "path": with_version(request["uri"]).removeprefix(ORG), "status": response["status"]["code"], "json": json.loads(text)}
-        found.setdefault(path.stem, []).append({**step, "body": with_version(body)} if body else step)
+        step = {"method": request["method"], "path": with_version(request["uri"]).removeprefix(ORG).replace("/async/v", "/async/"), "status": response["status"]["code"]}
+        step["json" if text[0] in "[{" else "text"] = json.loads(text) if text[0] in "[{" else text
+        found.setdefault(path.stem, []).append({**step, "body": unchunked(with_version(body))} if body else step)
     made = []
     for name, steps in found.items():
         first = next((n for n, step in enumerate(steps) if step["method"] != "GET"), None)
@@ -206,14 +219,15 @@ def scripts(every, described):
             continue
         world, created = World(), set()
         for step in steps:
-            if step["method"] != "GET":
-                created |= ids_in(step["json"]) - ids_in(json.loads(step["body"]))
+            told = step.get("json", step.get("text"))
+            if step["method"] != "GET" or "text" in step:
+                created |= ids_in(told) - ids_in(step.get("body", ""))
                 continue
-            for record in step["json"].get("records", []):
+            for record in told.get("records", []):
                 if record["attributes"].get("url") and not ids_in(record["attributes"]["url"]) & created:
                     add_record(world, record, described)
         for step in steps[first:]:
-            for id_ in ids_in(json.loads(step.get("body", "null"))) - created:
+            for id_ in ids_in(step.get("body", "")) - created:
                 kind = {"001": "Account", "003": "Contact"}[id_[:3]]
                 world.rows.setdefault(kind, {}).setdefault(id_, {})
         made.append({"name": name, "rows": world.rows, "steps": steps[first:]})

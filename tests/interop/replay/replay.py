@@ -256,7 +256,7 @@ def main():
             for script, asker in zip(scripts, askers[base:]):
                 for name, step, differ in writing.follow(script, asker):
                     if not only or name in only or script["name"] in only:
-                        results[name] = differ, {"kind": "write" if step["method"] != "GET" else "after", "times": 1}
+                        results[name] = differ, {"kind": "after" if "/query/" in step["path"] else "load" if "text" in step else "write", "times": 1}
     return report(recorded["counts"], results, known if not only else {}, only)
 
 
@@ -266,7 +266,7 @@ def report(counts, results, known, only):
     print(f"bodies recorded without a request: {len(fixtures.STEPS)}; {len(fixtures.STEPS) - writes} of them read, {writes} write")
     aspects = ("status", "error", "shape", "values")
     failed = 0
-    for kind, title in (("read", "different requests that read"), ("load job", "different answers that tell of a job or its batches"), ("metadata", "different requests of the Tooling API"), ("write", "requests by REST that write, in their order"), ("after", "queries of what they wrote"), ("fixture", "bodies without request")):
+    for kind, title in (("read", "different requests that read"), ("load job", "different answers that tell of a job or its batches"), ("metadata", "different requests of the Tooling API"), ("write", "requests by REST that write, in their order"), ("load", "requests that load by Bulk 1.0, in their order"), ("after", "queries of what was written"), ("fixture", "bodies without request")):
         of_kind = {name: differ for name, (differ, entry) in results.items() if entry["kind"] == kind}
         line = {aspect: len(of_kind) - sum(1 for differ in of_kind.values() if aspect in differ) for aspect in aspects}
         whole = [name for name, differ in of_kind.items() if not (differ.keys() - {"values"})]
