@@ -98,6 +98,7 @@ interop() { step "interop" tests/interop/run.sh; }
 bench() {
   step "bench: backups" tests/bench/run.sh
   step "bench: Bulk read" tests/bench/bulk.sh
+  step "bench: Bulk ingest" tests/bench/ingest.sh
   step "bench: vault" tests/bench/vault.sh
 }
 

@@ -50,6 +50,18 @@
 //! while let Some(piece) = blob.next_chunk().await? { /* Bytes; resumed by Range, or begun anew and passed over */ }
 //! blob.summary() -> BlobSummary { length, md5, length_proven, md5_proven, resumed }
 //!
+//! // Writing. A journal of intents comes first: `impl Intents`, append-only; the same write with the same rows goes on.
+//! let target = Target::new("Contact", Operation::Insert, columns).key("Key__c").parent("AccountId");
+//! client.ingest(intents, "run-7/Contact", &target, rows, &mut outcomes, &IngestOptions::default(), &cancel).await?
+//!     -> IngestReport { succeeded, failed, unprocessed, unknown, by_rest, jobs, .. }
+//! // each row ends in one Outcome::{Succeeded { id, created }, Failed(RowError), Unprocessed { why }, Unknown { candidates, .. }}
+//! client.insert_records(intents, write, &target, &rows, WriteOptions::default(), SETTLE).await? -> Vec<Outcome>
+//! client.write_collection(&target, &rows, WriteOptions::default()).await? -> Vec<Outcome>     // update, upsert, delete
+//! client.update_record(&target, id, &row, options), client.delete_record(object, id)
+//! client.undelete(&ids), client.empty_recycle_bin(&ids), client.merge(object, master, &losers)
+//! client.upload(intents, write, &Upload { .. }, options, SETTLE).await? -> Uploaded { outcome, md5 }
+//! row_error.fate() -> problem::Fate
+//!
 //! error.reaction() -> problem::Reaction      error.reason() -> Reason      error.code() -> &str
 //! ```
 

@@ -108,7 +108,9 @@ impl Driver<'_> {
             return;
         }
         let why = slots.why("the job is gone, and with it what it did");
-        rows.iter().for_each(|&row| slots.slots[row as usize] = Slot::Unknown(why));
+        for &row in rows {
+            slots.slots[row as usize] = Slot::Unknown(why);
+        }
     }
 
     /// One job, from wherever the journal left it.

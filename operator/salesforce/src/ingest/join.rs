@@ -122,7 +122,9 @@ impl Slots {
 
 /// Joins results to these rows of a part; rows that no result is of stay open.
 pub(crate) fn join(part: &Part, rows: &[u32], results: &[ResultRow], slots: &mut Slots) {
-    rows.iter().for_each(|&row| slots.slots[row as usize] = Slot::Open);
+    for &row in rows {
+        slots.slots[row as usize] = Slot::Open;
+    }
     let mut by_content = Chains::new(rows, |row| part.contents[row as usize]);
     let mut unmatched = Vec::new();
     for result in results {

@@ -76,6 +76,11 @@ impl Part {
         self.ends.len()
     }
 
+    /// Whether rows go by Bulk.
+    pub(crate) fn has_csv(&self) -> bool {
+        !self.ends.is_empty()
+    }
+
     /// Whether it has no rows of any kind.
     pub(crate) fn is_empty(&self) -> bool {
         self.ends.is_empty() && self.diverted.is_empty() && self.refused.is_empty()
@@ -112,7 +117,9 @@ impl Part {
     /// The CSV of these rows, whole: for rows that go by REST after all.
     pub(crate) fn csv_of(&self, rows: &[u32]) -> Vec<u8> {
         let mut csv = self.header.to_vec();
-        rows.iter().for_each(|&row| csv.extend_from_slice(self.row(row)));
+        for &row in rows {
+            csv.extend_from_slice(self.row(row));
+        }
         csv
     }
 

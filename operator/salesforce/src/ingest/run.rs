@@ -74,6 +74,7 @@ impl Client {
     /// Writes rows by Bulk 2.0, and by REST what Bulk cannot carry or does not serve. Every row's outcome is told, in
     /// the order of the rows within a part. What is about to be sent is in the journal before; the same `write` with
     /// the same rows and journal goes on where a crash or an error ended it, and writes no row twice.
+    #[allow(clippy::too_many_arguments)] // each is another's: the run's, the object's, the caller's
     pub async fn ingest<S>(
         &self,
         intents: Arc<dyn Intents>,
@@ -126,7 +127,7 @@ impl Run<'_> {
         }
         let part = Arc::new(part);
         let mut slots = Slots::new(part.len());
-        if part.len() > 0 && self.report.bulk_refused.is_none() {
+        if part.has_csv() && self.report.bulk_refused.is_none() {
             let mut driver = Driver {
                 client: self.client,
                 target: self.target,

@@ -167,7 +167,7 @@ fn named(outcomes: &mut [Outcome], target: &Target, rows: &[InputRow], chunk: &[
         if let Outcome::Succeeded { id, .. } = outcome
             && id.is_empty()
         {
-            *id = rows[at].cells[place].as_text().unwrap_or_default().to_owned();
+            rows[at].cells[place].as_text().unwrap_or_default().clone_into(id);
         }
     }
 }

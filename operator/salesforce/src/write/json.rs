@@ -19,12 +19,11 @@ pub(crate) fn members(target: &Target, cells: &[Cell], leave_out: &[&str]) -> Ma
             Cell::Null => Value::Null,
             Cell::Text(text) => value(column.kind, text),
         };
-        match column.name.split_once('.') {
-            None => drop(members.insert(column.name.clone(), value)),
-            Some((parent, field)) => {
-                drop(members.insert(parent_name(parent), reference(parent, field, value)))
-            }
-        }
+        let (name, value) = match column.name.split_once('.') {
+            None => (column.name.clone(), value),
+            Some((parent, field)) => (parent_name(parent), reference(parent, field, value)),
+        };
+        members.insert(name, value);
     }
     members
 }

@@ -163,7 +163,7 @@ fn is_same(kind: Kind, sent: &Cell, got: Option<&str>) -> bool {
         (Some(sent), Some(got)) => (sent, got),
     };
     let plain = |text: &str| text.replace('\r', "").trim().to_owned();
-    let seconds = |text: &str| org_time(text).map(|time| time.as_second());
+    let seconds = |text: &str| org_time(text).map(jiff::Timestamp::as_second);
     sent == got
         || plain(sent) == plain(got)
         || (kind == Kind::Number && is_near(sent, got))

@@ -68,7 +68,9 @@ impl Bed {
         }
         let mut options = StartOptions::org(directory.path());
         options.bulk_job = Duration::from_millis(10);
-        facts.iter().for_each(|fact| options.facts.set(fact).unwrap());
+        for fact in facts {
+            options.facts.set(fact).unwrap();
+        }
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             simulator: Simulator::start(options).await.unwrap(),
@@ -161,7 +163,8 @@ pub(crate) fn account_rows(tag: &str, count: usize) -> (Vec<InputRow>, Vec<Strin
 }
 
 pub(crate) fn stream(rows: &[InputRow]) -> impl Stream<Item = Result<InputRow>> + Send + 'static {
-    futures::stream::iter(rows.to_vec().into_iter().map(Ok))
+    let rows = rows.to_vec();
+    futures::stream::iter(rows.into_iter().map(Ok))
 }
 
 /// A journal that dies at its n-th line: before the line is written, or after.
