@@ -306,6 +306,21 @@ async fn rows_are_refused_and_answers_lost_as_the_plan_says() {
         "UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record or 1 records:--"
     );
     assert_eq!(count(&served, "Name LIKE 'Row %'").await, 1_000 - failed);
+    // in REST as well
+    let plan = "faults: [{match: {resource: Collections}, do: {rows: {text: second}}}]";
+    served.simulator.set_faults(FaultPlan::from_yaml(plan).unwrap());
+    let record = |name: &str| json!({"attributes": {"type": "Account"}, "Name": name});
+    let body = json!({"records": [record("first"), record("second")]});
+    let path = "/services/data/v62.0/composite/sobjects";
+    let told: Value = served.send(Method::POST, &served.token, path, Some(body)).await.json().await.unwrap();
+    assert_eq!((&told[0]["success"], &told[1]["success"]), (&json!(true), &json!(false)), "{told}");
+    assert_eq!(told[1]["errors"][0]["statusCode"], "UNABLE_TO_LOCK_ROW");
+    let loads = &served.json("/_simulator").await["orgs"][0]["loads"];
+    assert_eq!(loads["rows"], 1_000);
+    assert!(
+        loads["bytes"].as_u64() > Some(5_000) && loads["rowsPerBusySecond"].as_f64() > Some(0.0),
+        "{loads}"
+    );
     // each call that writes is carried out, and its answer lost
     for resource in ["IngestCreate", "IngestUpload", "IngestState"] {
         let plan = format!("faults: [{{match: {{resource: {resource}}}, n: 1, do: {{close: after}}}}]");

@@ -100,6 +100,7 @@ fn overview(org: &OrgState) -> serde_json::Value {
         "name": org.org.settings.name,
         "apiRequests": org.limits.requests.told(),
         "bulkJobs": org.jobs.count(),
+        "loads": org.ingest_jobs.totals(),
         "rows": counts,
     })
 }

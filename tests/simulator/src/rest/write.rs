@@ -91,6 +91,8 @@ pub(crate) fn run(call: &Call<'_>, options: &Options, changes: &[Change], all_or
     if let Some(refusal) = too_many_chunks(call, changes) {
         return vec![Err(refusal); changes.len()];
     }
+    let spoilt = spoilt(call, changes);
+    let changes = spoilt.as_deref().unwrap_or(changes);
     let twice = named_twice(call, changes);
     let done = call.transact(options, |transaction| {
         let outcome = |(number, change): (usize, &Change)| match twice.get(&number) {
@@ -107,6 +109,22 @@ pub(crate) fn run(call: &Call<'_>, options: &Options, changes: &[Change], all_or
     done.unwrap_or_else(|refused| {
         refused.into_iter().map(|outcome| outcome.and_then(|_| Err(rolled_back()))).collect()
     })
+}
+
+/// The changes, those refused that the fault plan wants refused.
+fn spoilt(call: &Call<'_>, changes: &[Change]) -> Option<Vec<Change>> {
+    let fault = call.request.row_fault()?;
+    let spoil = |(number, change): (u64, &Change)| {
+        let text = match change {
+            Change::Insert(_, record) | Change::Update(_, record) | Change::Upsert(_, _, record) => {
+                Json::Object(record.fields.clone()).to_string()
+            }
+            Change::Delete(id) | Change::Undelete(id) | Change::Purge(id) => id.to_string(),
+            Change::Refused(_) => String::new(),
+        };
+        fault.refusal(number, text.as_bytes()).map_or_else(|| change.clone(), Change::Refused)
+    };
+    Some((1..).zip(changes).map(spoil).collect())
 }
 
 /// What the good ones say where one was refused and all were to stand or fall together.

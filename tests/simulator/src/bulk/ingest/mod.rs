@@ -8,10 +8,11 @@ mod run;
 mod upload;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Method, StatusCode};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 pub(crate) use job::IngestJob;
 
@@ -29,7 +30,23 @@ const LIFE_MS: i64 = 7 * 24 * 3_600_000;
 
 /// The ingest jobs of an org.
 #[derive(Debug, Default)]
-pub(crate) struct IngestJobs(Mutex<BTreeMap<Id, Arc<IngestJob>>>);
+pub(crate) struct IngestJobs(Mutex<BTreeMap<Id, Arc<IngestJob>>>, Totals);
+
+/// What all loads since the start came to, so that a benchmark can take the simulator's own work off.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    busy_us: AtomicU64,
+}
+
+impl Totals {
+    /// Counts a batch: rows and the time that it took, of one thread.
+    fn count(&self, rows: u64, busy: std::time::Duration) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.busy_us.fetch_add(busy.as_micros() as u64, Ordering::Relaxed);
+    }
+}
 
 impl IngestJobs {
     fn add(&self, job: Arc<IngestJob>, now: i64) {
@@ -50,6 +67,15 @@ impl IngestJobs {
     /// The jobs, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<IngestJob>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Rows and bytes that were loaded since the start, and how many rows in a second of one thread.
+    pub(crate) fn totals(&self) -> Json {
+        let read = |counted: &AtomicU64| counted.load(Ordering::Relaxed);
+        let Totals { rows, bytes, busy_us } = &self.1;
+        let seconds = read(busy_us) as f64 / 1e6;
+        let rate = if seconds > 0.0 { (read(rows) as f64 / seconds).round() } else { 0.0 };
+        json!({"rows": read(rows), "bytes": read(bytes), "busySeconds": seconds, "rowsPerBusySecond": rate})
     }
 
     /// What a list has of them.

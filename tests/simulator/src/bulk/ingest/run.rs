@@ -94,6 +94,7 @@ fn batches(job: &IngestJob, work: &Work, next: &AtomicUsize, most: usize) -> Res
         });
         let outcomes = batch.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         job.count(outcomes.len(), outcomes.failed(), began.elapsed());
+        job.load.org.ingest_jobs.1.count(outcomes.len() as u64, began.elapsed());
         drop(outcomes);
         done?;
     }

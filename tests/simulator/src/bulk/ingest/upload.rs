@@ -1,6 +1,7 @@
 //! `PUT jobs/ingest/ID/batches`: the rows, in one call.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::StatusCode;
 
@@ -28,6 +29,8 @@ pub(super) fn put(call: &Call<'_>, job: &Arc<IngestJob>) -> Result<Answer, ApiEr
         );
         return Err(ApiError::bad("CLIENTINPUTERROR", message));
     }
+    let bytes = file.bytes();
     job.fill(file)?;
+    call.org.ingest_jobs.1.bytes.fetch_add(bytes, Ordering::Relaxed);
     super::vanish(call, job).map_or(Ok(Answer::empty(StatusCode::CREATED)), Err)
 }
