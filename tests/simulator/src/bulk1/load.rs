@@ -112,7 +112,9 @@ fn write_listed(
         let texts: Vec<String> = numbers.map(|number| format!("{:?}", records.rows[number])).collect();
         load.refuse(first as u64 + 1, &mut rows, texts.iter().map(String::as_bytes));
         let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        load.write(columns, &rows).into_iter().for_each(|outcome| outcomes.push(outcome));
+        for outcome in load.write(columns, &rows) {
+            outcomes.push(outcome);
+        }
     }
     Ok(())
 }

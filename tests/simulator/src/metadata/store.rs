@@ -170,9 +170,7 @@ impl Store {
                 for part in parts {
                     gone.extend(self.parts(part.name, object).map(|(key, _)| key.clone()));
                 }
-                for key in &gone {
-                    self.remove(key);
-                }
+                gone.iter().for_each(|key| drop(self.remove(key)));
             }
             // a deploy stores what it changed
             _ => {}

@@ -46,7 +46,7 @@ impl Spooled {
         let is_gzip = coding.is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
         let mut received = 0;
         let mut sink = if is_gzip {
-            Decoding::Gzip(GzDecoder::new(Sink::default()))
+            Decoding::Gzip(Box::new(GzDecoder::new(Sink::default())))
         } else {
             Decoding::None(Sink::default())
         };
@@ -102,7 +102,7 @@ impl Spooled {
 
 enum Decoding {
     None(Sink),
-    Gzip(GzDecoder<Sink>),
+    Gzip(Box<GzDecoder<Sink>>),
 }
 
 #[derive(Debug, Default)]

@@ -82,6 +82,13 @@ pub(super) struct Work {
     pub(super) batches: Vec<Batch>,
 }
 
+/// What a job that has ended came to: its work, or the file that could not be worked on.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) work: Option<Arc<Work>>,
+    pub(super) file: Option<Arc<Spooled>>,
+}
+
 impl Work {
     pub(super) fn new(source: Source) -> Self {
         let rows = source.scanned.rows();
@@ -207,15 +214,15 @@ impl IngestJob {
         self.locked().work = Some(work);
     }
 
-    /// What there is for results: the work, or the file that came to none.
-    pub(super) fn results(&self) -> Result<(Option<Arc<Work>>, Option<Arc<Spooled>>), ApiError> {
+    /// What there is for results.
+    pub(super) fn results(&self) -> Result<Made, ApiError> {
         let stage = self.locked();
         let state = self.state(&stage, Duration::ZERO);
         if !state.ends() {
             let message = format!("Results can only be read of a job that has ended; this one is {state}");
             return Err(ApiError::bad("INVALIDJOBSTATE", message));
         }
-        Ok((stage.work.clone(), stage.file.clone()))
+        Ok(Made { work: stage.work.clone(), file: stage.file.clone() })
     }
 
     /// Notes its end, unless it has one.

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, PoisonError};
 
-use super::job::{Batch, IngestJob, Work};
+use super::job::{Batch, IngestJob, Made, Work};
 use crate::bulk::csv::Format;
 use crate::bulk::load::{Outcome, split, words, write_values};
 use crate::web::{Answer, ApiError, Spooled};
@@ -27,7 +27,7 @@ pub(super) fn answer(job: &Arc<IngestJob>, kind: &str) -> Result<Answer, ApiErro
         "failedResults" => Kind::Failed,
         _ => Kind::Unprocessed,
     };
-    let (work, file) = job.results()?;
+    let Made { work, file } = job.results()?;
     let job = job.clone();
     Ok(Answer::stream(
         "text/csv",
@@ -142,7 +142,8 @@ fn step(count: usize, seed: u64) -> usize {
         return 1;
     }
     let wanted = count / 2 + (seed % 97) as usize + 1;
-    (wanted..).find(|step| divisor(*step, count) == 1).unwrap_or(1)
+    // among so many numbers in a row there is one
+    (wanted..=wanted + count).find(|step| divisor(*step, count) == 1).unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ impl Columns {
                 let key = key.ok_or_else(|| unknown(wanted))?;
                 let is_id = described.fields[key].kind == FieldType::Id;
                 let has = |column: &Column| matches!(column, Column::Field(field) if *field == key);
-                if !(is_id && has_id) && !columns.iter().any(has) {
+                let is_there = (is_id && has_id) || columns.iter().any(has);
+                if !is_there {
                     return Err(unknown(wanted));
                 }
                 (!is_id).then_some(key)

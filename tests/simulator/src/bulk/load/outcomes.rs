@@ -89,7 +89,9 @@ mod tests {
             Outcome::Done { id, created: false },
             Outcome::Failed { id: Some(id), refusal: Refusal::new("DELETE_FAILED", "no") },
         ];
-        all.iter().for_each(|outcome| outcomes.push(outcome.clone()));
+        for outcome in &all {
+            outcomes.push(outcome.clone());
+        }
         for (row, outcome) in all.iter().enumerate() {
             assert_eq!(outcomes.get(row), *outcome);
         }

@@ -31,14 +31,26 @@ impl<'a> Given<'a> {
     }
 }
 
+/// A record that a row names by a field of it.
+#[derive(Debug)]
+pub(crate) struct Parent {
+    /// The reference.
+    pub(super) field: usize,
+    /// Object and field of the target.
+    pub(super) by: (usize, usize),
+    pub(super) value: Option<Value>,
+    /// The value as it was given.
+    pub(super) text: String,
+}
+
 /// A row that can be written.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     /// The record, where the row names it.
     pub(super) id: Option<Id>,
     pub(super) cells: Cells,
-    /// References by a field of their targets: the reference, object and field of the target, the value.
-    pub(super) parents: Vec<(usize, (usize, usize), Option<Value>, String)>,
+    /// References by a field of their targets.
+    pub(super) parents: Vec<Parent>,
     /// What upsert finds the record by.
     pub(super) key: Option<Value>,
 }
@@ -89,7 +101,8 @@ impl Columns {
                 (Column::Parent { field, .. }, Given::Null) => prepared.cells.push((*field, None)),
                 (Column::Parent { field, by }, Given::Text(text)) => {
                     let key = &self.schema.object(by.0).fields[by.1];
-                    prepared.parents.push((*field, *by, read(key, &text)?, text.into_owned()));
+                    let value = read(key, &text)?;
+                    prepared.parents.push(Parent { field: *field, by: *by, value, text: text.into_owned() });
                 }
             }
         }

@@ -44,7 +44,9 @@ impl Load {
                     .collect(),
             };
             let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-            done.into_iter().for_each(|outcome| outcomes.push(outcome));
+            for outcome in done {
+                outcomes.push(outcome);
+            }
         }
         Ok(())
     }

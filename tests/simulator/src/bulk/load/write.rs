@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::columns::Columns;
 use super::outcomes::Outcome;
-use super::prepare::Prepared;
+use super::prepare::{Parent, Prepared};
 use super::{Load, Operation};
 use crate::store::transaction::{Assignment, Options, Refusal, Transaction};
 use crate::value::{Cell, Id, Value};
@@ -79,10 +79,9 @@ impl Load {
     ) -> Result<(Id, bool), Refusal> {
         let mut cells = Vec::with_capacity(row.cells.len() + row.parents.len());
         cells.extend_from_slice(&row.cells);
-        for (field, by, value, text) in &row.parents {
-            let value = value.as_ref().map(Value::as_cell);
-            let id = find_parent(transaction, columns, *field, *by, value, text)?;
-            cells.push((*field, Some(Value::Id(id))));
+        for parent in &row.parents {
+            let id = find_parent(transaction, columns, parent)?;
+            cells.push((parent.field, Some(Value::Id(id))));
         }
         match (self.operation, columns.key, row.id) {
             (Operation::Upsert, Some(key), _) => {
@@ -180,27 +179,22 @@ fn doubled(columns: &Columns, rows: &[Ready]) -> HashMap<usize, Refusal> {
 }
 
 /// The record that a row names by a field of it.
-fn find_parent(
-    transaction: &mut Transaction<'_>,
-    columns: &Columns,
-    field: usize,
-    (object, key): (usize, usize),
-    value: Option<Cell<'_>>,
-    text: &str,
-) -> Result<Id, Refusal> {
-    let name = &columns.described().fields[field].name;
+fn find_parent(transaction: &mut Transaction<'_>, columns: &Columns, parent: &Parent) -> Result<Id, Refusal> {
+    let name = &columns.described().fields[parent.field].name;
+    let value = parent.value.as_ref().map(Value::as_cell);
     if let Some(Cell::Id(id)) = value {
         return Ok(id);
     }
+    let (object, key) = parent.by;
     let found = value.map(|value| transaction.find_by(object, key, value)).unwrap_or_default();
-    let parent = columns.schema.object(object);
-    let key = &parent.fields[key].name;
+    let target = columns.schema.object(object);
+    let (key, text) = (&target.fields[key].name, &parent.text);
     match found.as_slice() {
         [id] => Ok(*id),
         [] => {
             let message = format!(
                 "Foreign key external ID: {text} not found for field {key} in entity {}",
-                parent.name
+                target.name
             );
             Err(Refusal::field("INVALID_FIELD", name, message))
         }
