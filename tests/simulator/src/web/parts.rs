@@ -106,10 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn only_records_come_in_parts() {
+    fn records_and_packages_come_in_parts() {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, "multipart/form-data; boundary=\"a b\"".parse().unwrap());
         assert_eq!(boundary("/services/data/v62.0/sobjects/Document", &headers).as_deref(), Some("a b"));
-        assert_eq!(boundary("/services/data/v62.0/metadata/deployRequest", &headers), None);
+        assert!(boundary("/services/data/v62.0/metadata/deployRequest", &headers).is_some());
+        assert_eq!(boundary("/services/data/v62.0/jobs/ingest", &headers), None);
     }
 }
