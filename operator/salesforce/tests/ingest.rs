@@ -185,7 +185,8 @@ async fn rows_that_were_locked_are_written_apart_and_no_row_is_lost_or_doubled()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_writers_on_one_parent_end_with_every_row_once() {
-    let bed = Bed::start().await;
+    // 200 rows hold their parents for 20 ms, and others wait for them for 10
+    let bed = Bed::start_with(&[], ", bulkChunkMs: 20, lockWaitMs: 10").await;
     let (one, other) = (bed.connect().await, bed.connect().await);
     let (parents, _) = account_rows("p", 3);
     let (_, made) = write(&one, &accounts(), &parents, &options(10)).await.unwrap();
@@ -214,6 +215,8 @@ async fn two_writers_on_one_parent_end_with_every_row_once() {
     let reports = [written.0.unwrap().0, written.1.unwrap().0];
     println!("two writers on three parents: {reports:?}");
     assert!(reports.iter().all(|report| report.succeeded == 4_000), "{reports:?}");
+    let again: u64 = reports.iter().map(|report| report.written_again).sum();
+    assert!(again > 0, "no row was locked");
     let counts = bed.counts("Contact", "Name", "c").await;
     let names = [first.1, second.1].concat();
     assert_eq!(duplicates_and_missing(&counts, &names), (0, 0));

@@ -268,7 +268,8 @@ async fn automations_are_components_and_tell_whether_they_are_on() {
     let org = format!("{}automation: automation.yaml\n", common::metadata::ORG);
     let declared = "automations:\n  - {kind: ValidationRule, object: Account, name: Named, when: 'ISBLANK(Name)', message: no}\n  \
         - {kind: ApexTrigger, object: Account, name: T, on: [before insert], do: [{set: Description, to: '\"x\"'}]}\n  \
-        - {kind: WorkflowRule, object: Account, name: W, on: [after insert], do: [{set: Description, to: '\"y\"'}]}\n";
+        - {kind: WorkflowRule, object: Account, name: W, on: [after insert], do: [{set: Description, to: '\"y\"'}]}\n  \
+        - {kind: Flow, object: Account, name: F, on: [after insert], do: [{set: Description, to: '\"z\"'}]}\n";
     let mut files = PACKAGE.to_vec();
     files.extend([("org.yaml", org.as_str()), ("automation.yaml", declared)]);
     let served = serve_with(&files, &[]).await;
@@ -287,6 +288,8 @@ async fn automations_are_components_and_tell_whether_they_are_on() {
     assert!(text("unpackaged/workflows/Account.workflow").contains("<fullName>W</fullName>"));
     assert!(text("unpackaged/objects/Account.object").contains("ISBLANK(Name)"));
     assert!(text("unpackaged/objects/Level__c.object").contains("<active>true</active>"));
+    let definition = "<type>FlowDefinition</type><fullNames>F</fullNames>";
+    assert_eq!(texts(&done(&served, "readMetadata", definition).await, "activeVersionNumber"), ["1"]);
     let at = format!("/_simulator/orgs/{}/automations", served.simulator.orgs[0].id);
     let off = serde_json::json!({"kind": "ValidationRule", "fullName": "Level__c.Positive", "active": false});
     let answer = served.send(reqwest::Method::POST, &served.token, &at, Some(off)).await;

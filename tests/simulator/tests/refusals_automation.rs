@@ -152,3 +152,23 @@ async fn formulas_are_read_and_filtered_by_and_move_no_stamp() {
     let body: Value = refused.json().await.unwrap();
     assert_eq!(body[0]["errorCode"], "INVALID_FIELD_FOR_INSERT_UPDATE");
 }
+
+#[tokio::test]
+async fn loads_meet_them_row_by_row_and_are_counted() {
+    let served = served().await;
+    let made = served.new_load(&json!({"object": "Account", "operation": "insert"})).await;
+    let made: Value = made.json().await.unwrap();
+    let url = format!("/{}", made["contentUrl"].as_str().unwrap());
+    let rows: String =
+        (0..300).map(|row| format!("Row {row},{}\n", if row % 3 == 0 { "rule" } else { "mail" })).collect();
+    assert_eq!(served.put_csv(&url, format!("Name,Note__c\n{rows}")).await.status(), 201);
+    let path = format!("{V}/jobs/ingest/{}", made["id"].as_str().unwrap());
+    served.set_state(&path, "UploadComplete").await;
+    let info = served.ended(&path).await;
+    assert_eq!((&info["numberRecordsProcessed"], &info["numberRecordsFailed"]), (&json!(300), &json!(100)));
+    let failed = served.results(&path, "failedResults").await;
+    assert_eq!(failed.len(), 101);
+    assert_eq!(failed[1][1], "FIELD_CUSTOM_VALIDATION_EXCEPTION:A phone is needed:Phone --");
+    let (_, told) = told(&served).await;
+    assert_eq!((&of(&told, "Account.Phone")["refused"], &told["emailsSent"]), (&json!(100), &json!(200)));
+}

@@ -369,6 +369,17 @@ async fn refuses_45_setup_and_other_objects_in_one_call() {
     assert_eq!(rows[0]["success"], true);
     let message = row_refused(&rows[1], "MIXED_DML_OPERATION");
     assert!(message.starts_with("DML operation on setup object is not permitted"), "{message}");
+    let parts = |all: bool| {
+        json!({"allOrNone": all, "compositeRequest": [
+            {"method": "POST", "url": format!("{V}/sobjects/Account"), "referenceId": "a", "body": {"Name": "A"}},
+            {"method": "POST", "url": format!("{V}/sobjects/Group"), "referenceId": "g", "body": {"Name": "G", "Type": "Regular"}},
+        ]})
+    };
+    // one transaction, and then two
+    let (_, together) = served.call(Method::POST, "composite", parts(true)).await;
+    assert_eq!(together["compositeResponse"][1]["body"][0]["errorCode"], "MIXED_DML_OPERATION", "{together}");
+    let (_, apart) = served.call(Method::POST, "composite", parts(false)).await;
+    assert_eq!(apart["compositeResponse"][1]["httpStatusCode"], 201, "{apart}");
 }
 
 #[tokio::test]

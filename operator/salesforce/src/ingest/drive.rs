@@ -38,6 +38,8 @@ pub(crate) struct Driver<'a> {
     /// Rounds for rows that were locked or not taken up.
     pub(crate) rounds: u32,
     pub(crate) jobs: Vec<String>,
+    /// Rows that were sent once more, each time counted.
+    pub(crate) again: u64,
 }
 
 /// What is left of a part after its jobs.
@@ -67,6 +69,7 @@ impl Driver<'_> {
         let (mut number, mut given_up) = (0, BTreeSet::new());
         for round in 0..=self.rounds {
             if round > 0 {
+                self.again += open.len() as u64;
                 self.pause(round).await?;
             }
             let breaks = open.partition_point(|&row| !part.crlf[row as usize]);

@@ -58,6 +58,8 @@ pub struct IngestReport {
     pub unprocessed: u64,
     /// Rows of which nobody knows.
     pub unknown: u64,
+    /// Rows that were sent once more by Bulk, as they were locked or not taken up; each time counts.
+    pub written_again: u64,
     /// Of all, rows that went by REST.
     pub by_rest: u64,
     /// Results that belong to no row that was sent.
@@ -136,9 +138,11 @@ impl Run<'_> {
                 deadline: self.options.deadline,
                 rounds: self.options.rounds,
                 jobs: Vec::new(),
+                again: 0,
             };
             let driven = driver.part(&part, &mut slots).await?;
             self.report.jobs.append(&mut driver.jobs);
+            self.report.written_again += driver.again;
             if let Driven::Refused(error) = driven {
                 tracing::info!(object = self.target.object, %error, "written by REST instead");
                 self.report.bulk_refused = Some(error);

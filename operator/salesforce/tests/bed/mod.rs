@@ -62,8 +62,14 @@ impl Bed {
 
     /// With facts that nobody could confirm in the form that is named.
     pub(crate) async fn start_as(facts: &[&str]) -> Self {
+        Self::start_with(facts, "").await
+    }
+
+    /// With further limits of the org, such as how long rows are locked.
+    pub(crate) async fn start_with(facts: &[&str], limits: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        for (name, content) in [("org.yaml", ORG), ("schema.yaml", SCHEMA)] {
+        let org = ORG.replace("dailyApiRequests: 10000000", &format!("dailyApiRequests: 10000000{limits}"));
+        for (name, content) in [("org.yaml", org.as_str()), ("schema.yaml", SCHEMA)] {
             fs::write(directory.path().join(name), content).unwrap();
         }
         let mut options = StartOptions::org(directory.path());

@@ -75,6 +75,9 @@ impl Transaction<'_> {
         row: &mut Row,
         before: Option<&Row>,
     ) -> Result<Vec<usize>, Refusal> {
+        if !self.is_automated(object) {
+            return Ok(Vec::new());
+        }
         let moment = if before.is_some() { Moment::BeforeUpdate } else { Moment::BeforeInsert };
         let mut hand = Hand { object, moment, row, before, set: Vec::new() };
         for kind in [Kind::Flow, Kind::ApexTrigger] {
@@ -85,7 +88,7 @@ impl Transaction<'_> {
 
     /// Validation rules and duplicate rules, once the system has nothing to say against a record.
     pub(crate) fn judge(&mut self, object: usize, row: &Row, before: Option<&Row>) -> Result<(), Refusal> {
-        if self.world.automations.is_empty() {
+        if !self.is_automated(object) {
             return Ok(());
         }
         let moment = if before.is_some() { Moment::BeforeUpdate } else { Moment::BeforeInsert };

@@ -95,8 +95,6 @@ impl<'a> Catalog<'a> {
         for part in of.parts.iter().filter(|part| part.addressable) {
             let held = self.world.metadata.of_type(part.name).filter_map(|(key, _)| key.parent());
             names.extend(held.map(|parent| parent.full_name.to_string()));
-            let fires = automatic::names(self.world, part.name);
-            names.extend(fires.iter().filter_map(|name| Some(name.split_once('.')?.0.to_owned())));
         }
         if of.is_folder {
             names.extend(self.filled_folders(of));
@@ -113,11 +111,9 @@ impl<'a> Catalog<'a> {
 
     /// A component. Those that are implied are as old as the org.
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Component>> {
-        let automation = automatic::find(self.world, key);
+        let flow = automatic::find(self.world, key);
         if let Some(stored) = self.world.metadata.get(key) {
-            return Some(
-                automation.and_then(|found| in_step(stored, found)).unwrap_or_else(|| stored.clone()),
-            );
+            return Some(flow.and_then(|flow| in_step(stored, flow)).unwrap_or_else(|| stored.clone()));
         }
         let document = self.implied(key)?;
         let (of, path) = match (types::find(&key.type_name), key.parent()) {
@@ -131,8 +127,8 @@ impl<'a> Catalog<'a> {
         // standard objects have no id of their own
         let has_id = of.name != "CustomObject" || key.full_name.contains("__");
         let stamp = Stamp { at: SET_UP, by: self.admin };
-        if let Some(automation) = automation {
-            return Some(Arc::new(self.declared(key, automation, &path, &document)));
+        if let Some(flow) = flow {
+            return Some(Arc::new(self.declared(flow, &path, &document)));
         }
         Some(Arc::new(Component {
             id: types::key_prefix(&key.type_name).filter(|_| has_id).map(|prefix| implied_id(prefix, key)),
@@ -144,27 +140,15 @@ impl<'a> Catalog<'a> {
         }))
     }
 
-    /// An automation that has no metadata of its own.
-    fn declared(&self, key: &Key, automation: &Automation, path: &str, document: &Element) -> Component {
-        let files = if &*key.type_name == "ApexTrigger" {
-            let meta = File::new(format!("{path}-meta.xml"), document.document());
-            vec![File::new(path, automatic::body(automation)), meta]
-        } else {
-            vec![File::new(path, document.document())]
-        };
-        // a flow's id is that of its definition
-        let id = match &*key.type_name {
-            "Flow" => Some(implied_id(*b"301", key)),
-            "AssignmentRule" => None,
-            _ => Some(automation.id),
-        };
+    /// The definition of a flow that has none of its own.
+    fn declared(&self, flow: &Automation, path: &str, document: &Element) -> Component {
         Component {
-            id,
-            files: files.into(),
+            id: Some(flow.id),
+            files: vec![File::new(path, document.document())].into(),
             created: Stamp { at: SET_UP, by: self.admin },
-            modified: Stamp { at: automation.changed.max(SET_UP), by: self.admin },
-            namespace: automation.namespace.as_deref().filter(|name| !name.is_empty()).map(Into::into),
-            managed: automation.is_managed(),
+            modified: Stamp { at: flow.changed.max(SET_UP), by: self.admin },
+            namespace: flow.namespace.as_deref().filter(|name| !name.is_empty()).map(Into::into),
+            managed: flow.is_managed(),
         }
     }
 
@@ -180,8 +164,8 @@ impl<'a> Catalog<'a> {
                 root
             });
         }
-        if let Some(automation) = automatic::find(self.world, key) {
-            return Some(automatic::document(automation, &key.type_name));
+        if let Some(flow) = automatic::find(self.world, key) {
+            return Some(automatic::document(flow));
         }
         implied::document(self.world, &key.type_name, &key.full_name)
     }
@@ -195,10 +179,6 @@ impl<'a> Catalog<'a> {
     pub(crate) fn parts(&self, type_name: &str, parent: &str, all: bool) -> BTreeSet<String> {
         let stored = self.world.metadata.parts(type_name, parent);
         let mut names: BTreeSet<String> = stored.map(|(key, _)| key.full_name.to_string()).collect();
-        let start = format!("{parent}.");
-        names.extend(
-            automatic::names(self.world, type_name).into_iter().filter(|name| name.starts_with(&start)),
-        );
         if types::part(type_name).is_some_and(|(of, _)| of.name == "CustomObject") {
             names.extend(implied::names(self.world, type_name, Some(parent)));
             if all && type_name == "CustomField" {
@@ -246,18 +226,18 @@ impl<'a> Catalog<'a> {
             return self.implied(key);
         };
         let mut root = Element::parse(&stored.document()?.bytes).ok()?;
-        if let Some(automation) = automatic::find(self.world, key) {
-            automatic::switch(&mut root, automation.active);
+        if let Some(flow) = automatic::find(self.world, key) {
+            automatic::switch(&mut root, flow.active);
         }
         Some(root)
     }
 }
 
-/// A stored automation whose document says something else of whether it is on than the org does, in step with it.
-fn in_step(stored: &Component, automation: &Automation) -> Option<Arc<Component>> {
+/// A stored definition that says something else of its flow than the org does, in step with it.
+fn in_step(stored: &Component, flow: &Automation) -> Option<Arc<Component>> {
     let document = stored.document()?;
     let mut root = Element::parse(&document.bytes).ok()?;
-    if !automatic::switch(&mut root, automation.active) {
+    if !automatic::switch(&mut root, flow.active) {
         return None;
     }
     let path = document.path.clone();
@@ -266,7 +246,7 @@ fn in_step(stored: &Component, automation: &Automation) -> Option<Arc<Component>
         .iter()
         .map(|file| if file.path == path { File::new(path.clone(), root.document()) } else { file.clone() })
         .collect();
-    let modified = Stamp { at: automation.changed.max(stored.modified.at), ..stored.modified };
+    let modified = Stamp { at: flow.changed.max(stored.modified.at), ..stored.modified };
     Some(Arc::new(Component { files: files.into(), modified, ..stored.clone() }))
 }
 

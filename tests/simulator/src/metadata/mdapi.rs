@@ -139,7 +139,7 @@ pub(crate) fn told_path(of: &Type, full_name: &str, files: &[File]) -> String {
 
 fn unit(key: &Key, of: &'static Type, files: &[&File], contents: &mut Contents) {
     if of.bundle {
-        let files = files.iter().map(|file| File::clone(file)).collect();
+        let files = files.iter().copied().cloned().collect();
         contents.units.push(Unit { key: key.clone(), files, line: 1 });
         return;
     }

@@ -4,7 +4,7 @@ use super::xml::{Element, XmlError};
 
 /// Why a manifest is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PackageError {
+pub(crate) enum PackageError {
     /// It is no XML.
     #[error("Error parsing file: {0}")]
     Xml(#[from] XmlError),
@@ -82,7 +82,9 @@ impl Package {
             members.sort();
             members.dedup();
             let mut group = Element::new("types");
-            members.iter().for_each(|member| group.push("members", member));
+            for member in &members {
+                group.push("members", member);
+            }
             group.push("name", name);
             root.children.push(group);
         }

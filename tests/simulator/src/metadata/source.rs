@@ -150,7 +150,7 @@ fn whole(of: &Type, above: &[&str], stem: &str) -> Place {
 fn content(above: &[&str], file: &str, described: bool) -> Place {
     let Some((stem, suffix)) = file.rsplit_once('.') else { return Place::Nothing };
     let Some(of) = of_suffix(above, suffix) else { return Place::Nothing };
-    let in_place = above.iter().any(|name| *name == of.directory);
+    let in_place = above.contains(&of.directory);
     if of.meta_file {
         return if described {
             Place::At(format!("{}.{suffix}", below(of, above, stem)))

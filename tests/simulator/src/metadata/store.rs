@@ -170,7 +170,9 @@ impl Store {
                 for part in parts {
                     gone.extend(self.parts(part.name, object).map(|(key, _)| key.clone()));
                 }
-                gone.iter().for_each(|key| drop(self.remove(key)));
+                for key in &gone {
+                    self.remove(key);
+                }
             }
             // a deploy stores what it changed
             _ => {}

@@ -21,7 +21,7 @@ const MOST_NODES: u32 = 4_000_000;
 /// Why a document cannot be read, and where (both count from 1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct XmlError {
+pub(crate) struct XmlError {
     /// What is wrong.
     pub message: String,
     /// Line.

@@ -17,7 +17,7 @@ pub(crate) const LARGEST_CONTENT: u64 = 629_145_600;
 
 /// Why a zip is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ZipError {
+pub(crate) enum ZipError {
     /// It is no zip, is cut, or a checksum does not fit.
     #[error("the zip file cannot be read: {0}")]
     Unreadable(String),

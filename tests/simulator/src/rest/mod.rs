@@ -4,6 +4,7 @@ mod batch;
 mod blob;
 mod collections;
 mod columns;
+mod components;
 mod composite;
 mod conditions;
 mod cursors;
@@ -151,6 +152,9 @@ pub(crate) fn answer(state: &State, call: &Call<'_>, parts: &[&str]) -> Result<A
         ["composite", "sobjects"] => return many::write(call),
         ["composite", "sobjects", object] => return collections::read(call, object),
         ["composite", "sobjects", object, field] => return many::upsert(call, object, field),
+        ["tooling", "sobjects", object, id] if *id != "describe" => {
+            return components::answer(call, object, id);
+        }
         ["sobjects", object, rest @ ..] if call.method() != Method::GET => {
             return records::answer(call, object, rest);
         }

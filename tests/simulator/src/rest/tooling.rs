@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Value as Json, json};
 
 use super::query::JSON;
-use super::{Call, columns};
+use super::{Call, columns, components};
 use crate::schema::full::describe_object;
 use crate::schema::short::{ShortField, ShortObject, ShortSchema};
 use crate::schema::{Object, Schema, View};
@@ -113,9 +113,28 @@ impl Tooling {
         if columns::wanted(call) {
             return Ok(Answer::ok(&columns::metadata(&plan)));
         }
-        let cursor = Arc::new(plan.open(self.database.clone(), false));
+        let mut database = self.database.clone();
+        let object = plan.described().name.clone();
+        if let Some(number) = self.schema.find(&object) {
+            components::fill(call, &self.schema, &mut database, number);
+        }
+        let cursor = Arc::new(plan.open(database, false));
         cursor.check()?;
-        Ok(page(call, &cursor, 0, None))
+        let whole = |selected: &Selected| match selected {
+            Selected::Field(path) => {
+                matches!(path.joined().to_ascii_lowercase().as_str(), "metadata" | "fullname")
+            }
+            _ => false,
+        };
+        if !query.select.iter().any(whole) {
+            return Ok(page(call, &cursor, 0, None));
+        }
+        if cursor.total() > 1 {
+            let message = "When retrieving results with Metadata or FullName fields, the query qualifications must specify \
+                           no more than one row for retrieval.";
+            return Err(ApiError::bad("MALFORMED_QUERY", message));
+        }
+        Ok(with_metadata(call, &object, &page(call, &cursor, 0, None)))
     }
 
     fn more(&self, call: &Call<'_>, locator: &str) -> Result<Answer, ApiError> {
@@ -128,6 +147,19 @@ impl Tooling {
         }
         Ok(page(call, &cursor, from, Some(id)))
     }
+}
+
+/// A page whose only record tells its metadata, which is no text as other cells are.
+fn with_metadata(call: &Call<'_>, object: &str, page: &Answer) -> Answer {
+    let told = page.content().and_then(|content| serde_json::from_slice::<Json>(content).ok());
+    let mut told = told.unwrap_or_default();
+    for record in told["records"].as_array_mut().into_iter().flatten() {
+        let id = record["attributes"]["url"].as_str().and_then(|url| Id::parse(url.rsplit('/').next()?));
+        if let (Some(id), Some(_)) = (id, record.get("Metadata")) {
+            record["Metadata"] = components::metadata(call, object, id);
+        }
+    }
+    Answer::ok(&told)
 }
 
 /// A page in the recorded form, which has more keys than that of the data API.

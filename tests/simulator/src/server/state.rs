@@ -146,6 +146,9 @@ impl OrgState {
             transaction.beside(others, keep);
             let done = work(&mut transaction);
             let tally = std::mem::take(&mut transaction.tally);
+            if done.is_ok() {
+                transaction.take_names();
+            }
             let (met, taken) = transaction.locks();
             if !met.is_empty() && Instant::now() < until {
                 drop(last);

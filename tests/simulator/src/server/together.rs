@@ -80,6 +80,9 @@ impl OrgState {
         transaction.beside(open.others.clone(), false);
         let done = work(&mut transaction);
         let tally = std::mem::take(&mut transaction.tally);
+        if done.is_ok() {
+            transaction.take_names();
+        }
         let first = transaction.first();
         let (met, _) = transaction.locks();
         // where rows of others are in the way, all is done anew

@@ -11,6 +11,7 @@ use crate::metadata::catalog::Catalog;
 use crate::metadata::mdapi::{self, Unit};
 use crate::metadata::xml::Element;
 use crate::metadata::{File, Key, Stamp, types};
+use crate::org::Site;
 use crate::schema::SchemaChange;
 use crate::soap::envelope::{children, tag, text_of, texts, type_of};
 use crate::soap::{Call, Fault};
@@ -135,12 +136,7 @@ fn save(call: &Call<'_>, name: &str) -> Result<String, Fault> {
             }
             _ => {}
         }
-        let mut sets = effect::value_sets(world);
-        for unit in &units {
-            let file = unit.files.first().map(|file| file.path.to_string()).unwrap_or_default();
-            apply::deploy_one(world, unit, &file, site, stamp, &mut sets)
-                .map_err(|problem| ("FIELD_INTEGRITY_EXCEPTION", problem.message))?;
-        }
+        put_units(world, &units, site, stamp).map_err(|message| ("FIELD_INTEGRITY_EXCEPTION", message))?;
         Ok(!exists)
     });
     let mut out = String::new();
@@ -148,6 +144,27 @@ fn save(call: &Call<'_>, name: &str) -> Result<String, Fault> {
         told(&mut out, root.text_of("fullName").unwrap_or_default(), result, name == "upsertMetadata");
     }
     Ok(out)
+}
+
+/// Puts one component into an org, given by its document with a full name in it.
+pub(super) fn put(
+    world: &mut World,
+    type_name: &str,
+    root: &Element,
+    site: &Site,
+    stamp: Stamp,
+) -> Result<(), String> {
+    let (_, units) = units(type_name, root)?;
+    put_units(world, &units, site, stamp)
+}
+
+fn put_units(world: &mut World, units: &[Unit], site: &Site, stamp: Stamp) -> Result<(), String> {
+    let mut sets = effect::value_sets(world);
+    for unit in units {
+        let file = unit.files.first().map(|file| file.path.to_string()).unwrap_or_default();
+        apply::deploy_one(world, unit, &file, site, stamp, &mut sets).map_err(|problem| problem.message)?;
+    }
+    Ok(())
 }
 
 /// An element of a message as a document's. The type is told by its attribute, and by the root of a document.

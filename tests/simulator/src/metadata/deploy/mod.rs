@@ -23,5 +23,26 @@ mod result;
 mod soap;
 mod tests;
 
+use super::Stamp;
+use super::xml::Element;
+use crate::org::Site;
+use crate::store::World;
+
 pub(crate) use queue::Deploys;
 pub(crate) use soap::answer;
+
+/// How a deploy stands, without what became of its components.
+pub(crate) fn result(deploy: &queue::Deploy) -> serde_json::Value {
+    result::json(deploy, false)
+}
+
+/// Puts one component into an org, given by its document with a full name in it. The error says what is wrong with it.
+pub(crate) fn put(
+    world: &mut World,
+    type_name: &str,
+    root: &Element,
+    site: &Site,
+    stamp: Stamp,
+) -> Result<(), String> {
+    crud::put(world, type_name, root, site, stamp)
+}

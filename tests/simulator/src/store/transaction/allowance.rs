@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Refusal, Transaction};
-use crate::store::World;
-use crate::value::Id;
+use crate::store::{Row, World};
+use crate::value::{Cell, Id};
 
 /// Bytes that a record takes, whatever its size (help page "Data and File Storage Allocations").
 const RECORD_BYTES: u64 = 2_048;
@@ -53,16 +53,16 @@ impl Usernames {
         let Some(field) = world.schema.object(users).find("Username") else { return };
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for row in world.database.table(users).stored_rows() {
-            if let crate::value::Cell::Text(name) = row.get(field) {
+            if let Cell::Text(name) = row.get(field) {
                 names.entry(name.to_lowercase()).or_insert(org);
             }
         }
     }
 
-    /// Whether another org has the name; if nobody has it, it is this org's from now on.
+    /// Whether another org has the name.
     fn is_taken(&self, name: &str, org: usize) -> bool {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *names.entry(name.to_lowercase()).or_insert(org) != org
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(&name.to_lowercase()).is_some_and(|known| *known != org)
     }
 }
 
@@ -73,6 +73,8 @@ pub(super) struct Counted {
     room: Option<u64>,
     /// The first object that was written.
     first: Option<(bool, String)>,
+    /// User names that were given.
+    names: Vec<String>,
 }
 
 impl Transaction<'_> {
@@ -114,23 +116,42 @@ impl Transaction<'_> {
         }
     }
 
-    /// Refuses to write set-up objects and others in one transaction.
-    pub(super) fn check_mix(&mut self, object: usize) -> Result<(), Refusal> {
-        let name = &self.described(object).name;
-        let setup = SETUP.contains(&name.as_str());
-        match &self.counted.first {
-            None => self.counted.first = Some((setup, name.clone())),
-            Some((first, original)) if *first != setup => {
-                let (this, that) = if setup { ("setup", "non-setup") } else { ("non-setup", "setup") };
-                let message = format!(
-                    "DML operation on {this} object is not permitted after you have updated a {that} object (or vice \
-                     versa): {name}, original object: {original}"
-                );
-                return Err(Refusal::new("MIXED_DML_OPERATION", message));
-            }
-            Some(_) => {}
+    /// Refuses to write set-up objects and others in one transaction. `before` is the content that an update changes.
+    pub(super) fn check_mix(&self, object: usize, row: &Row, before: Option<&Row>) -> Result<(), Refusal> {
+        let setup = self.is_setup(object, row, before);
+        let Some((first, original)) = self.counted.first.as_ref().filter(|(first, _)| *first != setup) else {
+            return Ok(());
+        };
+        let (this, that) = if *first { ("non-setup", "setup") } else { ("setup", "non-setup") };
+        let message = format!(
+            "DML operation on {this} object is not permitted after you have updated a {that} object (or vice versa): \
+             {}, original object: {original}",
+            self.described(object).name
+        );
+        Err(Refusal::new("MIXED_DML_OPERATION", message))
+    }
+
+    /// Notes that a record is written.
+    pub(super) fn mixed(&mut self, object: usize, row: &Row, before: Option<&Row>) {
+        if self.counted.first.is_none() {
+            let setup = self.is_setup(object, row, before);
+            self.counted.first = Some((setup, self.described(object).name.clone()));
         }
-        Ok(())
+    }
+
+    /// A user counts as set-up where access is given or taken: one that is made with a role, and changes of what the
+    /// Apex guide's list names.
+    fn is_setup(&self, object: usize, row: &Row, before: Option<&Row>) -> bool {
+        const OF_USER: [&str; 6] =
+            ["ForecastEnabled", "IsActive", "IsPortalEnabled", "ProfileId", "UserRoleId", "Username"];
+        let name = self.described(object).name.as_str();
+        match before {
+            None if name == "User" => self.named(object, row, "UserRoleId") != Cell::Null,
+            Some(before) if name == "User" => OF_USER
+                .iter()
+                .any(|field| self.named(object, row, field) != self.named(object, before, field)),
+            _ => SETUP.contains(&name),
+        }
     }
 
     /// Goes on where another transaction of the same call has left off: what set-up objects it wrote, or others.
@@ -145,10 +166,25 @@ impl Transaction<'_> {
     }
 
     /// Refuses a user name that somebody has in another org.
-    pub(super) fn check_username(&self, name: &str) -> Result<(), Refusal> {
-        match &self.allowance.usernames {
-            Some((names, org)) if names.is_taken(name, *org) => Err(duplicate_username()),
-            _ => Ok(()),
+    pub(super) fn check_username(&mut self, name: &str) -> Result<(), Refusal> {
+        if let Some((names, org)) = &self.allowance.usernames {
+            if names.is_taken(name, *org) {
+                return Err(duplicate_username());
+            }
+            self.counted.names.push(name.to_lowercase());
+        }
+        Ok(())
+    }
+
+    /// Takes the user names that it gave; to be called when it is certain that it is done.
+    pub(crate) fn take_names(&mut self) {
+        if let Some((names, org)) =
+            self.allowance.usernames.as_ref().filter(|_| !self.counted.names.is_empty())
+        {
+            let mut names = names.0.lock().unwrap_or_else(PoisonError::into_inner);
+            for name in self.counted.names.drain(..) {
+                names.entry(name).or_insert(*org);
+            }
         }
     }
 

@@ -127,8 +127,10 @@ impl Transaction<'_> {
         let (object, row) = self.alive(id)?;
         self.allow(object, "deletable", "delete")?;
         self.check_deletion(object, &row)?;
-        self.check_mix(object)?;
-        self.lock(object, &row, None)
+        self.check_mix(object, &row, None)?;
+        self.lock(object, &row, None)?;
+        self.mixed(object, &row, None);
+        Ok(())
     }
 
     /// Follows the references to these records, and to what goes along with them.

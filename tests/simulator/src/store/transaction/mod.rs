@@ -167,9 +167,10 @@ impl<'a> Transaction<'a> {
         self.check_row(object, &row, &set, true)?;
         self.check_content(object, &row)?;
         self.check_room(object)?;
-        self.check_mix(object)?;
+        self.check_mix(object, &row, None)?;
         self.judge(object, &row, None)?;
         self.lock(object, &row, None)?;
+        self.mixed(object, &row, None);
         self.number(object, &mut row);
         let id = self.world.database.table_mut(object).next_id(prefix);
         self.write(object, row);
@@ -205,11 +206,12 @@ impl<'a> Transaction<'a> {
         self.stamp(object, &mut row, true);
         self.check_row(object, &row, &set, false)?;
         self.check_content(object, &row)?;
-        self.check_mix(object)?;
+        self.check_mix(object, &row, Some(&before))?;
         if automated {
             self.judge(object, &row, Some(&before))?;
         }
         self.lock(object, &row, Some(&before))?;
+        self.mixed(object, &row, Some(&before));
         self.write(object, row);
         self.follow_standard(object, id, Some(&before));
         self.after_save(object, id, Some(&before))

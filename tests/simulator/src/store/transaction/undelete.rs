@@ -19,7 +19,9 @@ impl Transaction<'_> {
         self.allow(object, "undeletable", "undelete")?;
         let gone = self.world.database.table(object).gone(id);
         gone.filter(|gone| gone.purged.is_none()).ok_or_else(Refusal::not_in_bin)?;
-        self.check_mix(object)?;
+        let (_, row) = self.find(id).ok_or_else(Refusal::not_in_bin)?;
+        self.check_mix(object, &row, None)?;
+        self.mixed(object, &row, None);
         let members = self.members(id);
         let back: HashSet<Id> = members.iter().copied().collect();
         let mut rows = Vec::with_capacity(members.len());

@@ -28,7 +28,12 @@ impl Transaction<'_> {
     }
 
     /// User names are those of nobody else, in any org.
-    pub(super) fn check_user(&self, object: usize, row: &Row, before: Option<&Row>) -> Result<(), Refusal> {
+    pub(super) fn check_user(
+        &mut self,
+        object: usize,
+        row: &Row,
+        before: Option<&Row>,
+    ) -> Result<(), Refusal> {
         let described = self.described(object);
         let Some(field) = described.find("Username") else { return Ok(()) };
         let Cell::Text(name) = row.get(field) else { return Ok(()) };

@@ -115,7 +115,15 @@ fn setup_and_other_objects_are_not_written_together() {
     );
     let mut transaction = change(&mut world, AT);
     transaction.insert(groups, group).unwrap();
-    assert_eq!(transaction.insert(accounts, account).unwrap_err().code, "MIXED_DML_OPERATION");
+    assert_eq!(transaction.insert(accounts, account.clone()).unwrap_err().code, "MIXED_DML_OPERATION");
+    // a user's title gives no access, whether the user is active does
+    let user = actor().user;
+    let (title, active) =
+        (cells(&world, "User", &[("Title", "t")]), cells(&world, "User", &[("IsActive", "false")]));
+    let mut transaction = change(&mut world, AT);
+    transaction.insert(accounts, account).unwrap();
+    transaction.update(user, title).unwrap();
+    assert_eq!(transaction.update(user, active).unwrap_err().code, "MIXED_DML_OPERATION");
 }
 
 #[test]
@@ -187,11 +195,16 @@ fn user_names_are_those_of_nobody_else() {
     let mut other = super::world(&[]);
     let mut user = user;
     user[0].1 = "free@acme.example";
-    for (org, free) in [(1, true), (1, true), (2, false)] {
+    // a name that is given by what was not done in the end is still free
+    for (org, done, free) in [(3, false, true), (1, true, true), (1, true, true), (2, true, false)] {
         let allowance = Allowance { usernames: Some((names.clone(), org)), ..Allowance::default() };
         let (users, cells) = (object(&other, "User"), cells(&other, "User", &user));
         let mut snapshot = other.clone();
-        let made = change(&mut snapshot, AT).within(allowance).insert(users, cells);
+        let mut transaction = change(&mut snapshot, AT).within(allowance);
+        let made = transaction.insert(users, cells);
+        if done {
+            transaction.take_names();
+        }
         assert_eq!(made.is_ok(), free, "{made:?}");
     }
     user[0].1 = "taken@acme.example";
