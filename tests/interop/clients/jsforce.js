@@ -1,5 +1,6 @@
 // jsforce, as its documentation shows it, one case per API; prints a JSON line per case (see cases.js).
 const crypto = require("crypto");
+const zlib = require("zlib");
 const jsforce = require("jsforce");
 const { assert, equal, meanwhile, refused, run, env } = require("./cases");
 
@@ -19,6 +20,37 @@ async function records(stream) {
   stream.on("record", (record) => found.push(record));
   await new Promise((resolve, reject) => stream.on("end", resolve).on("error", reject));
   return found;
+}
+
+// A zip whose files are not compressed.
+function stored(files) {
+  const parts = [];
+  const directory = [];
+  let at = 0;
+  for (const [name, text] of Object.entries(files)) {
+    const content = Buffer.from(text);
+    const head = Buffer.alloc(26);
+    head.writeUInt16LE(20, 0);
+    head.writeUInt32LE(zlib.crc32(content), 10);
+    head.writeUInt32LE(content.length, 14);
+    head.writeUInt32LE(content.length, 18);
+    head.writeUInt16LE(name.length, 22);
+    const entry = Buffer.alloc(46);
+    entry.writeUInt32LE(0x02014b50, 0);
+    head.copy(entry, 6);
+    entry.writeUInt16LE(20, 4);
+    entry.writeUInt32LE(at, 42);
+    parts.push(Buffer.from("PK\x03\x04"), head, Buffer.from(name), content);
+    directory.push(entry, Buffer.from(name));
+    at += 30 + name.length + content.length;
+  }
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt16LE(directory.length / 2, 8);
+  end.writeUInt16LE(directory.length / 2, 10);
+  end.writeUInt32LE(Buffer.concat(directory).length, 12);
+  end.writeUInt32LE(at, 16);
+  return Buffer.concat([...parts, ...directory, end]);
 }
 
 // A person's browser, as far as the web-server flow needs one: follows redirects within the org, fills in what forms ask for.
@@ -355,6 +387,32 @@ const cases = {
     equal(got.messages.map((message) => message.problem), ["Entity of type 'CustomObject' named 'Nothing__c' cannot be found"]);
     equal(Buffer.from(got.zipFile, "base64").subarray(0, 2).toString(), "PK");
     await refused(() => connection.metadata.list([{ type: "Nothing" }], version), /INVALID_TYPE/);
+  },
+  "Metadata API: deploy": async () => {
+    const connection = await signedIn();
+    connection.metadata.pollInterval = 100;
+    const types = "<types><members>Contact.Hat__c</members><name>CustomField</name></types>";
+    const manifest = `<Package>${types}<version>${version}</version></Package>`;
+    const field = "<fields><fullName>Hat__c</fullName><label>Hat</label><length>20</length><type>Text</type></fields>";
+    const made = stored({ "package.xml": manifest, "objects/Contact.object": `<CustomObject>${field}</CustomObject>` });
+    const options = { rollbackOnError: true, singlePackage: true };
+    const hats = async () => (await connection.describe("Contact")).fields.filter((known) => known.name === "Hat__c").length;
+    const partly = connection.metadata.deploy(made, { singlePackage: true });
+    await refused(() => partly.complete(), /rollbackOnError option must be true/);
+    const done = await connection.metadata.deploy(made, options).complete(true);
+    equal([done.status, done.success, done.numberComponentsDeployed], ["Succeeded", true, 1]);
+    equal(done.details.componentSuccesses.map((told) => told.fullName).sort(), ["Contact.Hat__c", "package.xml"]);
+    equal(await hats(), 1);
+    const empty = `<Package><version>${version}</version></Package>`;
+    const gone = stored({ "package.xml": empty, "destructiveChanges.xml": `<Package>${types}</Package>` });
+    const rest = await connection.metadata.deployRest(gone, options).complete(true);
+    equal([rest.status, rest.numberComponentErrors], ["Succeeded", 0]);
+    equal(await hats(), 0);
+    const again = await connection.metadata.deploy(gone, options).complete(true);
+    equal([again.status, again.details.componentFailures[0].problem], ["Failed", "No CustomField named: Contact.Hat__c found"]);
+    const saved = await connection.metadata.create("CustomLabel", { fullName: "Greeting", language: "en_US", protected: false, shortDescription: "g", value: "hi" });
+    equal([saved.success, saved.fullName], [true, "Greeting"]);
+    equal((await connection.metadata.delete("CustomLabel", "Greeting")).success, true);
   },
   "records written": async () => {
     const connection = await signedIn();

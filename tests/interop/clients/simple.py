@@ -287,6 +287,36 @@ def _():
     refused(lambda: mdapi.list_metadata([{"type": "Nothing"}]), "INVALID_TYPE")
 
 
+@case("Metadata API: deploy")
+def _():
+    org = signed_in()
+
+    def deployed(files, **options):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        job, state = org.mdapi.deploy(packed, sandbox=False, **options)
+        equal(state, "Queued")
+        while (told := org.mdapi.check_deploy_status(job))[0] in ("Pending", "InProgress"):
+            time.sleep(0.1)
+        return told
+
+    field = "<fields><fullName>Shoe__c</fullName><label>Shoe</label><precision>4</precision><scale>1</scale><type>Number</type></fields>"
+    types = "<types><members>Contact.Shoe__c</members><name>CustomField</name></types>"
+    made = {"package.xml": f"<Package>{types}<version>60.0</version></Package>", "objects/Contact.object": f"<CustomObject>{field}</CustomObject>"}
+    state, _, components, _ = deployed(made, checkOnly=True)
+    equal((state, components["deployed_count"], components["failed_count"]), ("Succeeded", "1", "0"))
+    equal("Shoe__c" in [field["name"] for field in org.Contact.describe()["fields"]], False)
+    equal(deployed(made)[0], "Succeeded")
+    equal("Shoe__c" in [field["name"] for field in org.Contact.describe()["fields"]], True)
+    state, _, components, _ = deployed({**made, "objects/Contact.object": f"<CustomObject>{field.replace('<label>Shoe</label>', '')}</CustomObject>"})
+    equal((state, components["errors"][0]["message"]), ("Failed", "Must specify a non-empty label for the CustomField"))
+    gone = {"package.xml": "<Package><version>60.0</version></Package>", "destructiveChanges.xml": f"<Package>{types}</Package>"}
+    equal(deployed(gone)[0], "Succeeded")
+    equal("Shoe__c" in [field["name"] for field in org.Contact.describe()["fields"]], False)
+
+
 @case("records written")
 def _():
     org = signed_in()

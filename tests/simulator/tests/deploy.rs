@@ -340,3 +340,72 @@ async fn the_package_of_camel_is_deployed() {
     assert!(texts(&body, "created").iter().all(|created| created == "false"), "{body}");
     assert_eq!(texts(&body, "changed").iter().filter(|changed| *changed == "true").count(), 1, "{body}");
 }
+
+#[tokio::test]
+async fn record_types_custom_metadata_labels_and_profiles_have_effects() {
+    let served = served().await;
+    let object = "<CustomObject><fields><fullName>Kind__c</fullName><label>Kind</label><type>Picklist</type><valueSet>\
+        <restricted>true</restricted><valueSetDefinition><value><fullName>A</fullName><label>A</label></value>\
+        <value><fullName>B</fullName><label>B</label></value></valueSetDefinition></valueSet></fields>\
+        <recordTypes><fullName>Small</fullName><active>true</active><label>Small one</label><picklistValues>\
+        <picklist>Kind__c</picklist><values><fullName>A</fullName><default>true</default></values></picklistValues></recordTypes>\
+        </CustomObject>";
+    let setting = "<CustomObject><label>Setting</label><pluralLabel>Settings</pluralLabel><visibility>Public</visibility>\
+        <fields><fullName>On__c</fullName><defaultValue>false</defaultValue><label>On</label><type>Checkbox</type></fields>\
+        </CustomObject>";
+    let record = "<CustomMetadata xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\">\
+        <label>First one</label><values><field>On__c</field><value xsi:type=\"xsd:boolean\">true</value></values></CustomMetadata>";
+    let profile = "<Profile><fieldPermissions><editable>false</editable><field>Account.Kind__c</field><readable>false</readable>\
+        </fieldPermissions></Profile>";
+    let files = [
+        ("objects/Account.object", object),
+        ("objects/Setting__mdt.object", setting),
+        ("customMetadata/Setting.First.md", record),
+        ("profiles/Standard.profile", profile),
+    ];
+    let named: &[(&str, &[&str])] = &[
+        ("CustomField", &["Account.Kind__c"]),
+        ("RecordType", &["Account.Small"]),
+        ("CustomObject", &["Setting__mdt"]),
+        ("CustomMetadata", &["Setting.First"]),
+        ("Profile", &["Standard"]),
+    ];
+    deployed(&served, &package(&files, named)).await;
+    let rows: Value = served
+        .query("SELECT Id, Name FROM RecordType WHERE DeveloperName = 'Small'")
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(rows["records"][0]["Name"], "Small one");
+    let id = rows["records"][0]["Id"].clone();
+    let path = "/services/data/v63.0/sobjects/Account";
+    let make = |record: Value| served.send(Method::POST, &served.token, path, Some(record));
+    let made = make(json!({"Name": "s", "RecordTypeId": id})).await;
+    assert_eq!(made.status(), 201, "{}", made.text().await.unwrap());
+    let wrong = make(json!({"Name": "s", "RecordTypeId": id, "Kind__c": "B"})).await;
+    refused(wrong, 400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST").await;
+    let rows: Value =
+        served.query("SELECT Kind__c FROM Account WHERE Name = 's'").await.json().await.unwrap();
+    assert_eq!(rows["records"][0]["Kind__c"], "A");
+    let rows: Value = served
+        .query("SELECT DeveloperName, MasterLabel, On__c FROM Setting__mdt")
+        .await
+        .json()
+        .await
+        .unwrap();
+    let told = &rows["records"][0];
+    assert_eq!(
+        (told["DeveloperName"].as_str(), told["On__c"].as_bool()),
+        (Some("First"), Some(true)),
+        "{rows}"
+    );
+    // users of that profile do not see the field
+    let plain = served.sign_in("plain@acme.example").await;
+    refused(served.query_as(&plain, "SELECT Kind__c FROM Account").await, 400, "INVALID_FIELD").await;
+    // the record goes, and its row with it
+    let gone = manifest(&[("CustomMetadata", &["Setting.First"])]);
+    deployed(&served, &package(&[("destructiveChanges.xml", &gone)], &[])).await;
+    let rows: Value = served.query("SELECT Id FROM Setting__mdt").await.json().await.unwrap();
+    assert_eq!(rows["totalSize"], 0);
+}
