@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::store::activity::Activity;
@@ -338,8 +338,9 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D:
 }
 
 /// For an org that is saved: what stands in `org.yaml` are the passwords of a test.
+#[allow(clippy::ref_option)] // as serde calls it
 fn told<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
-    secret.as_ref().map(|secret| secret.expose_secret()).serialize(to)
+    secret.as_ref().map(ExposeSecret::expose_secret).serialize(to)
 }
 
 fn enterprise() -> String {
