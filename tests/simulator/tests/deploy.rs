@@ -409,3 +409,46 @@ async fn record_types_custom_metadata_labels_and_profiles_have_effects() {
     let rows: Value = served.query("SELECT Id FROM Setting__mdt").await.json().await.unwrap();
     assert_eq!(rows["totalSize"], 0);
 }
+
+#[tokio::test]
+async fn what_one_org_gave_is_deployed_into_another_one() {
+    let source = folder(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/metadata/dreamhouse/force-app"),
+        "force-app",
+    );
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).ok();
+    let source: Vec<(String, String)> =
+        source.into_iter().filter_map(|(path, bytes)| Some((path, text(&bytes)?))).collect();
+    let org = sandbox();
+    let mut files: Vec<(&str, &str)> = vec![("org.yaml", &org)];
+    files.extend(source.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+    let from = serve_with(&files, &[]).await;
+    let asked: &[(&str, &[&str])] = &[
+        ("ApexClass", &["*"]),
+        ("AuraDefinitionBundle", &["*"]),
+        ("CustomObject", &["Broker__c"]),
+        ("CustomTab", &["Broker__c"]),
+        ("Flow", &["*"]),
+        ("Layout", &["Broker__c-Broker Layout"]),
+        ("LightningComponentBundle", &["*"]),
+    ];
+    let (gathered, messages) = retrieve(&from, asked).await;
+    assert!(messages.is_empty(), "{messages:?}");
+    let files: Vec<(String, Vec<u8>)> = gathered
+        .iter()
+        .map(|(path, bytes)| (path.trim_start_matches("unpackaged/").to_owned(), bytes.clone()))
+        .collect();
+    let to = served().await;
+    deployed(&to, &zip(&files)).await;
+    let described = to.json("/services/data/v63.0/sobjects/Broker__c/describe").await;
+    let names = described["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap());
+    assert!(
+        names.clone().any(|name| name == "Broker_Id__c")
+            && names.clone().any(|name| name == "Picture_IMG__c")
+    );
+    // and is the same there
+    let (again, _) = retrieve(&to, asked).await;
+    for (path, bytes) in &gathered {
+        assert!(again[path] == *bytes, "{path}");
+    }
+}
