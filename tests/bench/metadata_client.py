@@ -138,6 +138,8 @@ def in_source_format(source, retrieved):
     for name, path in files_of(source).items():
         parts = name.split("/")
         top = next((n for n in range(len(parts) - 1, -1, -1) if parts[n] in tops), None)
+        if top is None and re.search(r"\.cls(-meta\.xml)?$", name):
+            parts, top = ["classes", parts[-1]], 0  # code is known by what its name ends with, wherever it stands
         if top is None or name.endswith((".eslintrc.json", "jsconfig.json", ".utam.json")) or "__tests__" in parts:
             if name.endswith("-meta.xml"):
                 told.append((name, "no folder for it"))
