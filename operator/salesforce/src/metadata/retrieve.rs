@@ -23,7 +23,7 @@ use crate::transport::Piece;
 use crate::xml::{Element, escape};
 
 /// Times that the same members are retrieved whose zip did not come whole.
-const TRIES: u32 = 3;
+const TRIES: u32 = 5;
 /// Decoded bytes that are written at once.
 const WRITTEN_AT_ONCE: usize = 256 * 1024;
 
@@ -221,8 +221,10 @@ impl Metadata {
         let mut attempt = 1;
         loop {
             match self.fetch_zip_once(id, options).await {
-                Err(MetadataError::Call(error @ Error::Unreachable { .. })) if attempt < TRIES => {
-                    tracing::warn!(%error, attempt, "the answer with the zip broke off");
+                Err(MetadataError::Call(
+                    error @ (Error::Unreachable { .. } | Error::BodyUnreadable { passing: true, .. }),
+                )) if attempt < TRIES => {
+                    tracing::warn!(%error, attempt, "the answer with the zip did not come whole");
                     tokio::time::sleep(self.client.transport().pause(attempt)).await;
                     attempt += 1;
                 }
