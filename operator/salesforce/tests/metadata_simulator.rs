@@ -136,7 +136,8 @@ async fn whatever_call_is_lost_all_comes() {
     let bed = Bed::start(Some(SOURCE)).await;
     let client = bed.connect("app").await;
     let (whole, _) = bed.all(&client, 60).await;
-    for every in [1, 3, 5] {
+    // at chosen calls, and at some: what fires at every n-th call may meet the same call of each retrieve again
+    for often in ["n: [1, 3, 5, 7, 9, 11, 13, 40, 80, 120]", "chance: 0.03"] {
         for fault in [
             "{close: after}",
             "{close: before}",
@@ -145,16 +146,14 @@ async fn whatever_call_is_lost_all_comes() {
             "{cutAfterBytes: 300, cut: abrupt}",
             "{endSessions: true}",
         ] {
-            // every call once, or every n-th one
-            let often =
-                if every == 1 { "n: [1, 3, 5, 7, 9, 11, 13]".to_owned() } else { format!("every: {every}") };
-            let text = format!("faults: [{{match: {{path: '/services/Soap/m/*'}}, {often}, do: {fault}}}]");
+            let text =
+                format!("seed: 7\nfaults: [{{match: {{path: '/services/Soap/m/*'}}, {often}, do: {fault}}}]");
             bed.simulator.set_faults(FaultPlan::from_yaml(&text).unwrap());
             // one call at a time: the call after one that was lost is the same once more
             let (files, report) = bed.all_with(&client, 60, 1).await;
-            assert!(report.bad.is_empty(), "{fault} {every}: {:?}", report.bad);
-            assert_eq!(files, whole, "{fault} {every}");
-            assert!(bed.simulator.faults()[0].fired > 2, "{fault} {every}");
+            assert!(report.bad.is_empty(), "{fault} {often}: {:?}", report.bad);
+            assert_eq!(files, whole, "{fault} {often}");
+            assert!(bed.simulator.faults()[0].fired > 2, "{fault} {often}");
         }
     }
 }
@@ -179,5 +178,59 @@ async fn nonsense_is_a_typed_error_or_a_message() {
         Ok(retrieved) => assert!(!retrieved.messages.is_empty()),
         Err(MetadataError::RetrieveFailed { .. } | MetadataError::Call(_)) => {}
         Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_was_retrieved_deploys_into_an_empty_org() {
+    let bed = Bed::start(Some(SOURCE)).await;
+    let client = bed.connect("app").await;
+    let (files, _) = bed.all(&client, 5_000).await;
+    let empty = Bed::start(None).await;
+    let target = empty.connect("app").await;
+    let metadata = target.metadata();
+    let described = metadata.describe().await.unwrap();
+    let files = files.into_iter().map(|(name, content)| (name, content.into()));
+    let (found, unknown) = components(&described, files);
+    assert!(unknown.is_empty(), "{unknown:?}");
+    for chunk in deploy_chunks(metadata.version(), found, 60).unwrap() {
+        let job = metadata.deploy(&chunk, &DeployOptions::default()).await.unwrap();
+        let result = job.wait(&empty.options()).await.unwrap();
+        assert!(result.success, "{:#?}", result.problems());
+    }
+    let broker = target.describe("Broker__c").await.unwrap();
+    assert!(broker.fields.iter().any(|field| field.name == "Email__c"));
+    let (again, _) = empty.all(&target, 5_000).await;
+    let (first, _) = bed.all(&client, 5_000).await;
+    let differ: Vec<&String> = first
+        .iter()
+        .filter(|(name, content)| again.get(*name) != Some(*content))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(differ.is_empty(), "{differ:?}");
+}
+
+#[tokio::test]
+async fn a_deploy_whose_answer_is_lost_is_made_once() {
+    let bed = Bed::start(None).await;
+    let metadata = bed.connect("app").await.metadata();
+    let content = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<RemoteSiteSetting \
+        xmlns=\"http://soap.sforce.com/2006/04/metadata\">\n    <disableProtocolSecurity>false</disableProtocolSecurity>\n    \
+        <isActive>true</isActive>\n    <url>https://acme.example</url>\n</RemoteSiteSetting>\n";
+    let mut package = DeployPackage::new(metadata.version());
+    let files = [("remoteSiteSettings/Acme.remoteSite".to_owned(), content.into())];
+    package.add("RemoteSiteSetting", "Acme", files).unwrap();
+    let built = package.build().unwrap();
+    let mut ids = std::collections::BTreeSet::new();
+    for fault in ["{close: after}", "{status: 503, carriedOut: true}", "{cutAfterBytes: 100, cut: abrupt}"] {
+        let text = format!("faults: [{{match: {{body: '<ZipFile>'}}, n: 1, do: {fault}}}]");
+        bed.simulator.set_faults(FaultPlan::from_yaml(&text).unwrap());
+        let job = metadata.deploy(&built, &DeployOptions::default()).await.unwrap();
+        assert_eq!(bed.simulator.faults()[0].fired, 1);
+        let result = job.wait(&bed.options()).await.unwrap();
+        assert!(result.success, "{:#?}", result.problems());
+        assert!(ids.insert(job.id().to_owned()), "{} was taken twice", job.id());
+        let sent = bed.simulator.faults()[0].seen;
+        assert_eq!(sent, 1, "{fault}: it was sent again");
     }
 }
