@@ -84,7 +84,9 @@ impl DeployOptions {
             text.push_str(&element(name, if flag { "true" } else { "false" }));
         }
         if let Some(TestLevel::RunSpecifiedTests(names)) = &self.tests {
-            names.iter().for_each(|name| text.push_str(&element("runTests", name)));
+            for name in names {
+                text.push_str(&element("runTests", name));
+            }
         }
         text.push_str("<singlePackage>true</singlePackage>");
         let level = self.tests.as_ref().map(|level| match level {
@@ -93,7 +95,9 @@ impl DeployOptions {
             TestLevel::RunLocalTests => "RunLocalTests",
             TestLevel::RunAllTestsInOrg => "RunAllTestsInOrg",
         });
-        level.iter().for_each(|level| text.push_str(&element("testLevel", level)));
+        if let Some(level) = level {
+            text.push_str(&element("testLevel", level));
+        }
         text.push_str("</DeployOptions>");
         text
     }

@@ -184,7 +184,8 @@ impl Metadata {
                 },
             }
         }
-        let answers = stream::iter(alone).map(|ask| async move { (self.list(&[ask.clone()]).await, ask) });
+        let answers =
+            stream::iter(alone).map(|ask| async move { (self.list(std::slice::from_ref(&ask)).await, ask) });
         let answers: Vec<_> = answers.buffered(parallel).collect().await;
         for (answer, ask) in answers {
             match answer {

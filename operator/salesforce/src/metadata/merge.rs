@@ -114,10 +114,8 @@ fn split(text: &str) -> Result<(&str, Vec<Child>, &str), MergeError> {
                 }
                 depth = depth.checked_sub(1).ok_or_else(|| wrong("an end without beginning"))?;
             }
-            Event::Text(content) if depth == 1 => {
-                if !content.iter().all(u8::is_ascii_whitespace) {
-                    return Err(wrong("there is text between the elements"));
-                }
+            Event::Text(content) if depth == 1 && !content.iter().all(u8::is_ascii_whitespace) => {
+                return Err(wrong("there is text between the elements"));
             }
             Event::GeneralRef(_) | Event::CData(_) if depth == 1 => {
                 return Err(wrong("there is text between the elements"));
