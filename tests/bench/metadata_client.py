@@ -32,12 +32,14 @@ PARTS = "fields validationRules recordTypes listViews webLinks fieldSets compact
 class Org:
     """A served org."""
 
-    def __init__(self, folder, name, source=None):
+    def __init__(self, folder, name, source=None, objects=()):
         folder.mkdir()
         text = ORG.format(name=name)
         if source:
             text += f"metadata: [{json.dumps(str(source))}]\n"
         (folder / "org.yaml").write_text(text)
+        # standard objects, which every org has
+        (folder / "schema.yaml").write_text(json.dumps({"objects": {one: {} for one in objects}}))
         self.errors = open(folder / "errors", "w+")
         self.process = subprocess.Popen(
             [SIMULATOR, "--org", folder, "--listen", "127.0.0.1:0", "--until-stdin-ends"],
@@ -211,7 +213,8 @@ def round_trip(name, source, work):
     show("source", [(n, reason) for n, reason in told if reason])
     if os.environ.get("ORGKEEP_BENCH_DEPLOY") == "no":
         return len(got["bad"])
-    with Org(work / "empty", f"{name} again") as org:
+    standard = [path.stem for path in (first / "objects").glob("*.object") if "__" not in path.stem and path.stem != "Activity"]
+    with Org(work / "empty", f"{name} again", objects=standard) as org:
         sent = copy(org, "deploy", first)
         print(
             f"  deployed {sent['deployed']} of {sent['components']} components, {sent['files']} files in {sent['chunks']} chunks, "

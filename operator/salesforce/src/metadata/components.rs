@@ -69,7 +69,8 @@ fn member(known: &MetadataType, rest: &str, only: bool) -> Option<String> {
         // bundles: a folder each
         None => match plain.split_once('/') {
             Some((bundle, _)) => Some(bundle.to_owned()),
-            None => only.then(|| plain.to_owned()),
+            // `experiences/Shop.site-meta.xml` beside the bundle `Shop`
+            None => only.then(|| plain.split('.').next().unwrap_or(plain).to_owned()),
         },
     }
 }
