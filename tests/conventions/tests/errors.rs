@@ -89,7 +89,9 @@ fn page() -> String {
         "\n## Rows that the org does not write\n\nThe org's own words stay with the row; this says what follows.\n\n\
          | what | what Orgkeep does | why |\n|---|---|---|\n",
     );
-    ROW_TABLE.iter().for_each(|rule| page.push_str(&row_line(rule)));
+    for rule in ROW_TABLE {
+        page.push_str(&row_line(rule));
+    }
     page
 }
 
