@@ -107,9 +107,12 @@ impl Bed {
 fn count(folder: &Path, suffix: &str) -> usize {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
-        .map(|path| match path.is_dir() {
-            true => count(&path, suffix),
-            false => usize::from(path.to_str().unwrap().ends_with(suffix)),
+        .map(|path| {
+            if path.is_dir() {
+                count(&path, suffix)
+            } else {
+                usize::from(path.to_str().unwrap().ends_with(suffix))
+            }
         })
         .sum()
 }
@@ -121,7 +124,7 @@ async fn all_of_a_source_comes_out_again() {
     let (files, report) = bed.all(&client, 5_000).await;
     assert!(report.bad.is_empty(), "{:?}", report.bad);
     assert!(report.missing.iter().all(|(kind, _)| kind == "StandardValueSet"), "{:?}", report.missing);
-    let classes = files.keys().filter(|name| name.ends_with(".cls")).count();
+    let classes = files.keys().filter(|name| name.split('.').next_back() == Some("cls")).count();
     assert_eq!(classes, count(Path::new(SOURCE), ".cls"));
     let broker = String::from_utf8(files["objects/Broker__c.object"].clone()).unwrap();
     assert!(broker.contains("<fullName>Email__c</fullName>"), "{broker}");
