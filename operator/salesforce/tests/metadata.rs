@@ -16,8 +16,8 @@ use bytes::Bytes;
 use common::{Answer, Org, Seen, answer, cut, json};
 use orgkeep_salesforce::Client;
 use orgkeep_salesforce::metadata::{
-    DeployOptions, DeployPackage, FileProperties, ListOptions, Members, MetadataError, PlanLimits, Polling,
-    RetrieveOptions, ZipError, ZipLimits, plan, read_package_xml,
+    DeployOptions, DeployPackage, Described, FileProperties, ListOptions, Members, MetadataError, PlanLimits,
+    Polling, RetrieveOptions, ZipError, ZipLimits, plan, read_package_xml,
 };
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -101,7 +101,9 @@ fn take_one(counter: &AtomicUsize) -> bool {
 
 /// Serves retrieves: pending once, then there; the zip goes away with its fetch.
 fn serve_retrieves(org: &Org, behaviour: Behaviour) {
-    let jobs: Arc<Mutex<Vec<(Vec<String>, usize, bool)>>> = Arc::default();
+    /// What was asked for, how often the job was looked at, whether its zip was fetched.
+    type Job = (Vec<String>, usize, bool);
+    let jobs: Arc<Mutex<Vec<Job>>> = Arc::default();
     org.on(PATH, move |seen| {
         assert!(seen.authorization.is_empty(), "the session stands in the envelope");
         assert!(seen.body.contains("<SessionHeader><sessionId>token-0</sessionId></SessionHeader>"));
@@ -179,7 +181,7 @@ fn members(names: &[&str]) -> Members {
 /// Retrieves all of them; names that came, names that are bad, retrieves.
 async fn all(client: &Client, count: usize, files: usize) -> (BTreeSet<String>, Vec<String>, u64) {
     let folder = tempfile::tempdir().unwrap();
-    let packages = plan(&components(count), &Default::default(), PlanLimits { files });
+    let packages = plan(&components(count), &Described::default(), PlanLimits { files });
     let mut many = client.metadata().retrieve_all(packages, options(folder.path()));
     let mut got = BTreeSet::new();
     while let Some(package) = many.next().await.unwrap() {
