@@ -410,6 +410,44 @@ async fn record_types_custom_metadata_labels_and_profiles_have_effects() {
     assert_eq!(rows["totalSize"], 0);
 }
 
+/// As NPSP has them: records that point to records which come later in the same package, and to objects by name.
+#[tokio::test]
+async fn records_of_custom_metadata_may_name_each_other_in_any_order() {
+    let served = served().await;
+    let field = |name: &str, to: &str| {
+        format!(
+            "<fields><fullName>{name}</fullName><label>{name}</label><type>MetadataRelationship</type>\
+             <referenceTo>{to}</referenceTo><relationshipName>{name}s</relationshipName></fields>"
+        )
+    };
+    let object = |fields: &str| {
+        format!("<CustomObject><label>One</label><pluralLabel>Many</pluralLabel>{fields}</CustomObject>")
+    };
+    let first = object(&(field("Next__c", "Z_Later__mdt") + &field("Object__c", "EntityDefinition")));
+    let later = object("");
+    let record = "<CustomMetadata><label>A</label><values><field>Next__c</field><value>Last</value></values>\
+        <values><field>Object__c</field><value>Account</value></values></CustomMetadata>";
+    let class = "public with sharing class  Two_Spaces { }";
+    let meta = "<ApexClass><apiVersion>60.0</apiVersion><status>Active</status></ApexClass>";
+    let files = [
+        ("objects/A_First__mdt.object", first.as_str()),
+        ("objects/Z_Later__mdt.object", later.as_str()),
+        ("customMetadata/A_First.Only.md", record),
+        ("customMetadata/Z_Later.Last.md", "<CustomMetadata><label>L</label></CustomMetadata>"),
+        ("classes/Two_Spaces.cls", class),
+        ("classes/Two_Spaces.cls-meta.xml", meta),
+    ];
+    let named: &[(&str, &[&str])] = &[
+        ("ApexClass", &["Two_Spaces"]),
+        ("CustomMetadata", &["A_First.Only", "Z_Later.Last"]),
+        ("CustomObject", &["A_First__mdt", "Z_Later__mdt"]),
+    ];
+    deployed(&served, &package(&files, named)).await;
+    let rows: Value =
+        served.query("SELECT Next__c, Next__r.DeveloperName FROM A_First__mdt").await.json().await.unwrap();
+    assert_eq!(rows["records"][0]["Next__r"]["DeveloperName"], "Last", "{rows}");
+}
+
 #[tokio::test]
 async fn what_one_org_gave_is_deployed_into_another_one() {
     let source = folder(

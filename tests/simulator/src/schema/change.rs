@@ -11,6 +11,10 @@ use super::full::{child_relationship, describe_field, describe_object, is_custom
 use super::short::{ShortField, ShortObject};
 use super::{Object, Schema};
 
+/// What fields of custom metadata types may point to besides such types: definitions of objects and fields, which the
+/// schema does not hold as objects.
+const VIRTUAL: [&str; 3] = ["EntityDefinition", "FieldDefinition", "EntityParticle"];
+
 /// One change.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
@@ -288,7 +292,7 @@ impl Draft<'_> {
     }
 
     fn tell_parents(&mut self, object: &str, field: &str, short: &ShortField) -> Result<(), String> {
-        for parent in &short.to {
+        for parent in short.to.iter().filter(|parent| !VIRTUAL.contains(&parent.as_str())) {
             let name = if parent == object { object.to_owned() } else { parent.clone() };
             if !self.describes.contains_key(&name) && self.schema.find(&name).is_none() {
                 return Err(format!("{field}: there is no object {parent}"));

@@ -148,7 +148,7 @@ fn deploy_all(world: &mut World, input: &Input, site: &Site, stamp: Stamp, outco
     let mut failed: HashSet<Key> = HashSet::new();
     let mut at = 0;
     while at < order.len() {
-        // fields may need each other: formulas and roll-ups wait for what they are made of
+        // components of a kind may need each other: formulas wait for the fields that they name, records for records
         let level = rank(&order[at].0.key);
         let end = at + order[at..].partition_point(|(unit, _)| rank(&unit.key) == level);
         let mut waiting: Vec<&(Unit, String)> = order[at..end].to_vec();
@@ -168,7 +168,7 @@ fn deploy_all(world: &mut World, input: &Input, site: &Site, stamp: Stamp, outco
             if again.is_empty() {
                 break;
             }
-            if again.len() == before || level != 3 {
+            if again.len() == before {
                 for (unit, file, problem) in again {
                     failed.insert(unit.key.clone());
                     let line = if unit.line > 1 { unit.line } else { problem.line };

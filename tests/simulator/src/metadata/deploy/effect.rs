@@ -171,7 +171,8 @@ fn collect(element: &Element, holder: &str, name: &str, found: &mut Vec<(u32, St
 
 /// What can be said of code without compiling it: it declares what its file is named after.
 fn check_code(key: &Key, body: &str) -> Result<(), Problem> {
-    let words: Vec<&str> = body.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+    let words = body.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let declares = words.windows(2).any(|pair| {
         let kind = pair[0].to_ascii_lowercase();
         matches!(kind.as_str(), "class" | "interface" | "enum" | "trigger")

@@ -9,7 +9,7 @@ use crate::metadata::Key;
 use crate::metadata::mdapi::Unit;
 use crate::metadata::xml::Element;
 use crate::schema::short::ShortField;
-use crate::schema::{Object, SchemaChange, TYPE_PICKLISTS};
+use crate::schema::{FieldType, Object, SchemaChange, TYPE_PICKLISTS};
 use crate::store::{Row, RowRef, World};
 use crate::value::{Cell, Id, Value};
 
@@ -124,8 +124,11 @@ pub(super) fn custom_metadata(world: &mut World, unit: &Unit, context: &Context<
         let told =
             told.filter(|told| !told.attributes.iter().any(|(name, nil)| name == "xsi:nil" && nil == "true"));
         let told = told.map(|told| told.text.as_str()).unwrap_or_default();
-        let read = Value::parse(described.fields[known].kind, told);
-        let read = read.map_err(|_| Problem {
+        let read = match described.fields[known].kind {
+            FieldType::Reference => related(world, &described.fields[known].reference_to, told),
+            kind => Value::parse(kind, told).ok(),
+        };
+        let read = read.ok_or_else(|| Problem {
             message: format!("Invalid value for {field}: {told}"),
             line: value.line,
         })?;
@@ -141,6 +144,19 @@ pub(super) fn custom_metadata(world: &mut World, unit: &Unit, context: &Context<
     };
     put(world, &object, id, &cells, context);
     Ok(())
+}
+
+/// What a metadata relationship holds: the id of a record of a custom metadata type, which is named by its developer
+/// name, or the name of an object or field itself. `None` if there is no such record (yet: it may come with the same
+/// deploy).
+fn related(world: &World, targets: &[String], told: &str) -> Option<Option<Value>> {
+    if told.is_empty() {
+        return Some(None);
+    }
+    let Some(number) = targets.iter().find_map(|target| world.schema.find(target)) else {
+        return Some(text(told));
+    };
+    row_of(world, number, told).map(|id| Some(Value::Id(id)))
 }
 
 /// Takes the row of a component away.
