@@ -125,7 +125,8 @@ pub(super) fn custom_metadata(world: &mut World, unit: &Unit, context: &Context<
             told.filter(|told| !told.attributes.iter().any(|(name, nil)| name == "xsi:nil" && nil == "true"));
         let told = told.map(|told| told.text.as_str()).unwrap_or_default();
         let read = match described.fields[known].kind {
-            FieldType::Reference => related(world, &described.fields[known].reference_to, told),
+            FieldType::Reference if told.is_empty() => Some(None),
+            FieldType::Reference => related(world, &described.fields[known].reference_to, told).map(Some),
             kind => Value::parse(kind, told).ok(),
         };
         let read = read.ok_or_else(|| Problem {
@@ -149,14 +150,11 @@ pub(super) fn custom_metadata(world: &mut World, unit: &Unit, context: &Context<
 /// What a metadata relationship holds: the id of a record of a custom metadata type, which is named by its developer
 /// name, or the name of an object or field itself. `None` if there is no such record (yet: it may come with the same
 /// deploy).
-fn related(world: &World, targets: &[String], told: &str) -> Option<Option<Value>> {
-    if told.is_empty() {
-        return Some(None);
-    }
+fn related(world: &World, targets: &[String], told: &str) -> Option<Value> {
     let Some(number) = targets.iter().find_map(|target| world.schema.find(target)) else {
-        return Some(text(told));
+        return text(told);
     };
-    row_of(world, number, told).map(|id| Some(Value::Id(id)))
+    row_of(world, number, told).map(Value::Id)
 }
 
 /// Takes the row of a component away.
