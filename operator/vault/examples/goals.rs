@@ -54,6 +54,9 @@ async fn measure(schema: &ObjectSchema, full: &Path, days: &[String], folder: &P
     let start = Meter::start()?;
     let (first, rows) = world.full(full).await?;
     let used = start.stop()?;
+    // The machine is not equally fast all the time: a limit counts as it was before and after what is held against it.
+    let limits = limits.mean(&Limits::of(full)?);
+    println!("| limits again, MB/CPU-s | | zstd 1 {:.0}, SHA-256 {:.0} | |", limits.zstd, limits.sha256);
     let bytes: u64 = world.state(&first).await?.parts.iter().map(|part| part.size).sum();
     goal("CSV to parts in a vault, MB/CPU-s", 170.0, size / 1e6 / used.cpu);
     goal("… rows/CPU-s", 265_000.0, rows as f64 / used.cpu);
@@ -115,8 +118,9 @@ async fn measure(schema: &ObjectSchema, full: &Path, days: &[String], folder: &P
     most("… RSS, MiB", 32.0, used.rss);
     println!("| … | | {found} differences | |");
 
-    let start = Meter::start()?;
     let options = verify::Options { full: true, ..Default::default() };
+    let before = Limits::of(full)?;
+    let start = Meter::start()?;
     // Some rounds: the system counts CPU in hundredths of a second.
     let mut verified = 0;
     for _ in 0..10 {
@@ -127,7 +131,11 @@ async fn measure(schema: &ObjectSchema, full: &Path, days: &[String], folder: &P
         verified += report.bytes;
     }
     let used = start.stop()?;
-    goal("verify all, of SHA-256", 0.7, verified as f64 / 1e6 / used.cpu / limits.sha256);
+    goal(
+        "verify all, of SHA-256",
+        0.7,
+        verified as f64 / 1e6 / used.cpu / before.mean(&Limits::of(full)?).sha256,
+    );
     println!("| … | | {:.0} MB/CPU-s, {:.0} MiB RSS | |", verified as f64 / 1e6 / used.cpu, used.rss);
 
     let start = Meter::start()?;
@@ -235,6 +243,18 @@ struct Limits {
 }
 
 impl Limits {
+    fn mean(&self, other: &Self) -> Self {
+        let mean = |one: f64, other: f64| f64::midpoint(one, other);
+        Self {
+            memcpy: mean(self.memcpy, other.memcpy),
+            sha256: mean(self.sha256, other.sha256),
+            aes: mean(self.aes, other.aes),
+            xxh3: mean(self.xxh3, other.xxh3),
+            zstd: mean(self.zstd, other.zstd),
+            zstd_ratio: self.zstd_ratio,
+        }
+    }
+
     fn of(csv: &Path) -> Outcome<Self> {
         use std::io::Read as _;
         let mut bytes = Vec::new();
@@ -243,7 +263,7 @@ impl Limits {
         let speed = |work: &mut dyn FnMut() -> Outcome<()>| -> Outcome<f64> {
             let start = cpu()?;
             let mut rounds = 0.0;
-            while cpu()? - start < 0.4 {
+            while cpu()? - start < 1.0 {
                 work()?;
                 rounds += 1.0;
             }
