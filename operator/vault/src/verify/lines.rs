@@ -10,6 +10,7 @@ use crate::layout;
 use crate::line::Line;
 use crate::manifest::{FileRef, Manifest};
 use crate::state::Part;
+use crate::tree::TreeRef;
 
 impl Checks<'_> {
     /// Looks at all lines, or at one.
@@ -153,48 +154,54 @@ impl Checks<'_> {
         manifest: &Manifest,
         listed: &BTreeSet<&FileRef>,
     ) -> Result<()> {
+        let before = std::mem::take(&mut self.trees);
         for tree in &manifest.trees {
             for file in [&tree.tree.file, &tree.list] {
                 if !listed.contains(file) {
-                    self.problem(
-                        &file.path,
-                        [name.to_owned()],
-                        "a tree rests on it, the manifest does not name it",
-                    );
+                    let why = "a tree rests on it, the manifest does not name it";
+                    self.problem(&file.path, [name.to_owned()], why);
                 }
             }
-            let files = match self.vault.tree_files(&tree.list).await {
-                Ok(files) => files,
-                Err(error) if is_finding(&error) => {
-                    self.problem(&tree.list.path, [name.to_owned()], words(&error));
-                    continue;
-                }
-                Err(error) => return Err(error),
+            let files = match before.iter().find(|(known, _)| known == tree) {
+                Some((_, files)) => files.clone(),
+                None => match self.vault.tree_files(&tree.list).await {
+                    Ok(files) => files,
+                    Err(error) if is_finding(&error) => {
+                        self.problem(&tree.list.path, [name.to_owned()], words(&error));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
             };
             for file in &files {
                 self.name(file, name, path);
             }
-            if !self.vault.can_open() {
-                continue;
-            }
-            match self.vault.tree(&tree.tree).await {
-                Ok(entries) => {
-                    let rests: BTreeSet<&FileRef> = entries.iter().map(|entry| &entry.blob.file).collect();
-                    let bytes: u64 = entries.iter().map(|entry| entry.blob.size).sum();
-                    if !rests.into_iter().eq(&files)
-                        || (entries.len() as u64, bytes) != (tree.files, tree.bytes)
-                    {
-                        let why = "the tree says otherwise of files or bytes than its list or the manifest";
-                        self.problem(&tree.tree.file.path, [name.to_owned()], why);
-                    }
-                }
-                Err(error) if is_finding(&error) => {
-                    self.problem(&tree.tree.file.path, [name.to_owned()], words(&error));
-                }
-                Err(error) => return Err(error),
+            if before.iter().any(|(known, _)| known == tree) || self.tree(tree, &files, name).await? {
+                self.trees.push((tree.clone(), files));
             }
         }
         Ok(())
+    }
+
+    /// Holds a tree's entries against its list and the manifest, where there is a key; whether nothing is wrong.
+    async fn tree(&mut self, tree: &TreeRef, files: &[FileRef], name: &str) -> Result<bool> {
+        if !self.vault.can_open() {
+            return Ok(true);
+        }
+        let why = match self.vault.tree(&tree.tree).await {
+            Ok(entries) => {
+                let rests: BTreeSet<&FileRef> = entries.iter().map(|entry| &entry.blob.file).collect();
+                let bytes: u64 = entries.iter().map(|entry| entry.blob.size).sum();
+                if rests.into_iter().eq(files) && (entries.len() as u64, bytes) == (tree.files, tree.bytes) {
+                    return Ok(true);
+                }
+                "the tree says otherwise of files or bytes than its list or the manifest".to_owned()
+            }
+            Err(error) if is_finding(&error) => words(&error),
+            Err(error) => return Err(error),
+        };
+        self.problem(&tree.tree.file.path, [name.to_owned()], why);
+        Ok(false)
     }
 
     fn name(&mut self, file: &FileRef, snapshot: &str, manifest: &str) {

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::layout;
 use crate::manifest::FileRef;
 use crate::state::Part;
+use crate::tree::TreeRef;
 use crate::vault::Vault;
 
 /// What to verify.
@@ -120,6 +121,8 @@ struct Checks<'a> {
     digests: BTreeSet<String>,
     /// Names of all snapshots, readable or not.
     snapshots: BTreeSet<String>,
+    /// Trees of the snapshot before in which nothing is wrong, and the files that they rest on: most snapshots share them.
+    trees: Vec<(TreeRef, Vec<FileRef>)>,
     /// Number that the next snapshot of each line would have; none where the last one cannot be read.
     next: BTreeMap<String, Option<u64>>,
 }
@@ -147,6 +150,7 @@ pub async fn verify(vault: &Vault, options: &Options) -> Result<Report> {
         files: BTreeMap::new(),
         digests: BTreeSet::new(),
         snapshots: BTreeSet::new(),
+        trees: Vec::new(),
         next: BTreeMap::new(),
     };
     checks.lines(options.line.as_deref()).await?;

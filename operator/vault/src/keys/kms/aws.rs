@@ -95,6 +95,8 @@ impl Aws {
         let said = match (error.code(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
+            // so it ends when no provider has credentials, before anything is sent
+            _ if causes.contains("no credentials") => "there are no credentials for AWS KMS".to_owned(),
             _ => causes.clone(),
         };
         // 4xx is a word of the service on this key and this caller; without credentials nothing is sent

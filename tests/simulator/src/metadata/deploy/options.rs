@@ -62,24 +62,17 @@ impl Options {
             |name: &str| text_of(node, name).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
         let level =
             text_of(node, "testLevel").map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        Ok(Self {
-            allow_missing_files: flag("allowMissingFiles"),
-            auto_update_package: flag("autoUpdatePackage"),
-            check_only: flag("checkOnly"),
-            ignore_warnings: flag("ignoreWarnings"),
-            perform_retrieve: flag("performRetrieve"),
-            purge_on_delete: flag("purgeOnDelete"),
-            rollback_on_error: flag("rollbackOnError"),
-            single_package: flag("singlePackage"),
-            test_level: level.map(|level| level_of(&level)).transpose()?,
-            run_tests: names(texts(node, "runTests")),
-        })
+        Self::read(flag, level.as_deref(), texts(node, "runTests"))
     }
 
     /// From JSON.
     pub(crate) fn of_json(json: &Json) -> Result<Self, String> {
-        let flag = |name: &str| json[name].as_bool().unwrap_or_default();
-        let tests = json["runTests"].as_array().into_iter().flatten();
+        let tests = json["runTests"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let tests = tests.map(str::to_owned).collect();
+        Self::read(|name| json[name].as_bool().unwrap_or_default(), json["testLevel"].as_str(), tests)
+    }
+
+    fn read(flag: impl Fn(&str) -> bool, level: Option<&str>, tests: Vec<String>) -> Result<Self, String> {
         Ok(Self {
             allow_missing_files: flag("allowMissingFiles"),
             auto_update_package: flag("autoUpdatePackage"),
@@ -89,8 +82,8 @@ impl Options {
             purge_on_delete: flag("purgeOnDelete"),
             rollback_on_error: flag("rollbackOnError"),
             single_package: flag("singlePackage"),
-            test_level: json["testLevel"].as_str().map(level_of).transpose()?,
-            run_tests: names(tests.filter_map(Json::as_str).map(str::to_owned).collect()),
+            test_level: level.map(level_of).transpose()?,
+            run_tests: names(tests),
         })
     }
 

@@ -2,7 +2,6 @@
 
 mod keys;
 mod locks;
-mod rate;
 mod rules;
 mod standard;
 
