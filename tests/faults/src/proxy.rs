@@ -170,10 +170,7 @@ async fn exchange(request: &Message, state: &Mutex<State>) -> io::Result<Spoilt>
     let key = path.split('?').next().unwrap_or_default().to_owned();
     let key = if asked == Asked::Results { key } else { "rest".to_owned() };
     let Some(kind) = armed.filter(|kind| !matches!(kind, Kind::SessionsEnd | Kind::AccessRevoked)) else {
-        if matches!(asked, Asked::Results | Asked::Query | Asked::More) {
-            lock(state).last = Some((key, answer.clone()));
-        }
-        return Ok(Spoilt::Answer(answer));
+        return Ok(unspoilt(state, asked, key, answer));
     };
     if kind == Kind::AnswerLost {
         lock(state).fired += 1;
@@ -188,10 +185,18 @@ async fn exchange(request: &Message, state: &Mutex<State>) -> io::Result<Spoilt>
     };
     let spoilt = spoil(kind, asked, answer.clone(), &Around { before, after, path });
     if matches!(spoilt, Spoilt::Unfit) {
-        return Ok(Spoilt::Answer(answer));
+        return Ok(unspoilt(state, asked, key, answer));
     }
     lock(state).fired += 1;
     Ok(spoilt)
+}
+
+/// The answer as it is; a page is kept, since the next one may be answered with it.
+fn unspoilt(state: &Mutex<State>, asked: Asked, key: String, answer: Message) -> Spoilt {
+    if matches!(asked, Asked::Results | Asked::Query | Asked::More) {
+        lock(state).last = Some((key, answer.clone()));
+    }
+    Spoilt::Answer(answer)
 }
 
 impl State {

@@ -21,10 +21,13 @@ fn a_page_that_comes_twice_is_seen_in_a_careless_client_and_not_in_ours() {
             .into_iter()
             .filter(|plan| plan.kind == Kind::PageTwice)
             .collect();
-        run(reader, &plans[1..2], 1).unwrap() // the second page of the first job
+        // The first page of the first job, too: no page was before it, so that its second one comes twice. How often a
+        // job is asked for its state differs from run to run, so that a call's number may mean either.
+        run(reader, &plans[..2], 1).unwrap()
     };
-    assert_eq!(wrong(&run(Reader::Careless)), 1);
+    let careless = run(Reader::Careless);
+    assert_eq!(wrong(&careless), 2, "{careless:?}");
     let ours = run(Reader::Orgkeep);
     assert_eq!(wrong(&ours), 0, "{ours:?}");
-    assert_ne!(ours[0].outcome, Outcome::Unfired);
+    assert!(ours.iter().all(|run| run.outcome != Outcome::Unfired), "{ours:?}");
 }
