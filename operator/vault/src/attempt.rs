@@ -131,13 +131,19 @@ impl Attempt {
             return Err(VaultError::internal(format!("{} was written twice, differently", file.path)));
         }
         let own = format!("{}/objects/{object}/{}.", layout::line(&state.line_id), self.run.id());
-        let own_bytes: u64 = state.parts.iter().filter(|p| p.path.starts_with(&own)).map(|p| p.size).sum();
+        let own_bytes: u64 = state
+            .parts
+            .iter()
+            .filter(|part| part.path.starts_with(&own))
+            .flat_map(Part::files)
+            .map(|file| file.size)
+            .sum();
         Ok(StateRef {
             object: state.object,
             rows: state.rows,
             schema_digest: state.schema_digest,
             new_bytes: own_bytes + file.size,
-            parts: state.parts.iter().map(Part::file).collect(),
+            parts: state.parts.iter().flat_map(Part::files).collect(),
             file,
             changes: None,
         })

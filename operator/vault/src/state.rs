@@ -82,6 +82,9 @@ pub struct Part {
     /// The same in a vault without encryption.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<IdRange>,
+    /// The index of its words, beside it; absent where there is none: a search reads the rows then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<FileRef>,
 }
 
 impl Part {
@@ -105,9 +108,14 @@ impl Part {
             .map_err(|_| VaultError::corrupted(&self.path, "its range of Ids is not one"))
     }
 
-    /// The file as a manifest names it.
+    /// The file of its rows, as a manifest names it.
     pub fn file(&self) -> FileRef {
         FileRef { path: self.path.clone(), size: self.size, sha256: self.sha256.clone() }
+    }
+
+    /// All that it rests on: the file of its rows, and the index of its words where it has one.
+    pub fn files(&self) -> impl Iterator<Item = FileRef> + '_ {
+        std::iter::once(self.file()).chain(self.index.clone())
     }
 }
 
@@ -179,7 +187,7 @@ pub struct StateRef {
     pub rows: u64,
     /// `sha256:…` of the schema.
     pub schema_digest: String,
-    /// The parts that it names.
+    /// The parts that it names, with their indexes.
     pub parts: Vec<FileRef>,
     /// Bytes of the state and of those parts that this run wrote.
     pub new_bytes: u64,

@@ -89,7 +89,7 @@ impl Vault {
             file,
             rows: state.rows,
             schema_digest: state.schema_digest.clone(),
-            parts: state.parts.iter().map(Part::file).collect(),
+            parts: state.parts.iter().flat_map(Part::files).collect(),
             new_bytes: 0,
             changes: None,
         })

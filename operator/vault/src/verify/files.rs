@@ -72,7 +72,7 @@ impl Checks<'_> {
         let mut results = stream::iter(wanted)
             .map(|(file, part)| async move {
                 if observer.is_some_and(|observer| observer.knows(&file)) {
-                    let rows = part.map_or(0, |part| part.rows);
+                    let rows = part.filter(|part| part.path == file.path).map_or(0, |part| part.rows);
                     return (file, Ok(Ok(if vault.can_open() { rows } else { 0 })));
                 }
                 let looked = look(vault, &file, part.as_ref(), options.rows).await;
@@ -102,7 +102,7 @@ impl Checks<'_> {
 
 /// Rows of a file (none for a state, nor without a key), or what is wrong with it.
 async fn look(vault: &Vault, file: &FileRef, part: Option<&Part>, rows: bool) -> Result<Result<u64, String>> {
-    let counted = match part.filter(|_| vault.can_open()) {
+    let counted = match part.filter(|part| vault.can_open() && part.path == file.path) {
         None => vault.compare_digest(file).await.map(|problem| problem.map_or(Ok(0), Err)),
         Some(part) => {
             let depth = if rows { Depth::Rows } else { Depth::Pages };

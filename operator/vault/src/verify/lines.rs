@@ -137,11 +137,13 @@ impl Checks<'_> {
                 self.problem(&file.path, [name.to_owned()], "the manifest says otherwise of object or rows");
             }
             for part in &state.parts {
-                if listed.contains(&part.file()) {
-                    self.note(part);
-                } else {
-                    self.problem(&part.path, [name.to_owned()], "a state names it, the manifest does not");
+                for file in part.files() {
+                    if !listed.contains(&file) {
+                        let why = "a state names it, the manifest does not";
+                        self.problem(&file.path, [name.to_owned()], why);
+                    }
                 }
+                self.note(part);
             }
         }
         self.trees(path, name, manifest, &listed).await
@@ -217,8 +219,11 @@ impl Checks<'_> {
     }
 
     fn note(&mut self, part: &Part) {
-        if let Some(named) = self.files.get_mut(&part.path) {
-            named.part = Some(part.clone());
+        for file in part.files() {
+            // one that the manifest says otherwise of is told already
+            if let Some(named) = self.files.get_mut(&file.path).filter(|named| named.file == file) {
+                named.part = Some(part.clone());
+            }
         }
     }
 }

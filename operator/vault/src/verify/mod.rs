@@ -109,6 +109,7 @@ impl Report {
 /// A file that snapshots name.
 struct Named {
     file: FileRef,
+    /// The part whose rows or index it is.
     part: Option<Part>,
     snapshots: BTreeSet<String>,
 }
