@@ -1,7 +1,7 @@
 #!/bin/bash
-# The vault's goals, measured: a table with `met` or `missed`, and ratios to limits of the same run. Beside it the
-# codec alone, and a year of compaction. ORGKEEP_BENCH_ROWS: rows of the table (default 1000000; only then the digests
-# are known).
+# The vault's goals, measured: a table with `met` or `missed`, and ratios to limits of the same run. Beside it memory by
+# size, what gzip and restic make of the same bytes, the codec alone, and a year of compaction. ORGKEEP_BENCH_ROWS: rows
+# of the table (default 1000000; only then the digests are known).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/lib.sh
@@ -31,8 +31,22 @@ if [ "$rows" = 1000000 ]; then
 ba6585f9717ab1b04ecae1f7597041ddae5f5f61c0e8a52c79a060f67f936b95  $work/small.csv
 S
 fi
-nice "$bin/goals" "$work/schema.json" "$work/full.csv" "${days[@]}"
+nice "$bin/goals" table "$work/schema.json" "$work/full.csv" "${days[@]}"
+rm "${days[@]/%/.deleted}" "${days[@]}"
+echo
+nice "$here/others.sh" "$bin/bench_data" "$rows" "$work"
 echo
 nice "$bin/codec" "$work/full.csv" "$work/schema.json"
+rm "$work/full.csv"
+echo
+echo '| memory | rows | columns | CSV, MB | MB/CPU-s | writing, MiB | reading, MiB | verifying, MiB | ≤ 128 MiB |'
+echo '|---|---|---|---|---|---|---|---|---|'
+memory() { # OBJECT ROWS
+  "$bin/bench_data" "$1" "$2" 0 schema 0 "$work/schema.json"
+  "$bin/bench_data" "$1" "$2" 0 full 0.001 /dev/stdout 2>/dev/null | nice "$bin/goals" memory "$work/schema.json"
+}
+for size in 1 2 4; do memory Account $((size * rows)); done
+for size in 1 4; do memory Wide $((size * rows / 10)); done
+for size in 1 4; do nice "$bin/goals" memory --long $((size * rows / 200)); done
 echo
 nice "$bin/compaction"
