@@ -7,6 +7,7 @@ use orgkeep_core::run::Outcome;
 use orgkeep_core::schema::ObjectSchema;
 
 use crate::canonical;
+use crate::change::Rule;
 use crate::digest;
 use crate::error::{Result, VaultError};
 use crate::journal::{PageEntry, Run, ShardRecord};
@@ -89,9 +90,16 @@ impl Attempt {
         self.run.line().vault().put_or_read(&path, &record).await
     }
 
-    /// Writes the state of an object: the files that make it up, base first.
-    pub async fn put_state(&self, object: &str, schema: &ObjectSchema, parts: Vec<Part>) -> Result<StateRef> {
-        let rows = parts.iter().map(|part| part.rows).sum();
+    /// Writes the state of an object: the files that make it up. Where more of them than a few lie over one key (pages
+    /// that came in no order), they are merged first.
+    pub async fn put_state(
+        &self,
+        object: &str,
+        schema: &ObjectSchema,
+        mut parts: Vec<Part>,
+    ) -> Result<StateRef> {
+        self.compact(object, schema, &mut parts, &Rule::full()).await?;
+        let rows = self.count(schema, &parts).await?;
         self.write_state(object, schema, rows, parts, BTreeMap::new()).await
     }
 

@@ -70,6 +70,27 @@ async fn a_delta_holds_what_changed_and_counts_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_pages_in_no_order_are_merged_and_of_a_record_the_last_page_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path()).await;
+    let mut all = start(600);
+    // Changed while it was read: it comes on three pages.
+    all.insert(300, (7, record("later", 4)));
+    all.insert(500, (7, record("last", 4)));
+    let full = world.full(&all, 10).await;
+    let mut org: Org = start(600).into_iter().collect();
+    org.insert(7, record("last", 4));
+    world.holds(&full, &org).await;
+    let state = world.state(&full).await;
+    assert_eq!(state.rows, 600, "of the record that came three times, one row");
+    let ranges: Vec<_> = state.parts.iter().map(|part| world.vault.ids(part).unwrap().unwrap()).collect();
+    let over = |id: &String| ranges.iter().filter(|range| range.min <= *id && *id <= range.max).count();
+    let layers = ranges.iter().map(|range| over(&range.min)).max().unwrap();
+    assert!(layers <= Rule::default().layers, "{layers} of {} parts over one key", ranges.len());
+    world.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_of_a_run_that_say_otherwise_of_a_record_are_settled() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(dir.path()).await;

@@ -11,6 +11,9 @@
 use std::error::Error;
 use std::path::Path;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod history;
 mod limits;
 mod memory;

@@ -88,7 +88,7 @@ impl LongRows {
         let mut random = self.row.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         self.line.clear();
         self.at = 0;
-        let id = format!("\"a00{:012}AAA\",\"2026-01-01T00:00:00.000Z\",\"", self.row * 7919 % self.rows);
+        let id = format!("\"a00{:012}AAA\",\"2026-01-01T00:00:00.000Z\",\"", self.row);
         self.line.extend_from_slice(id.as_bytes());
         let end = self.line.len() + LONGEST;
         while self.line.len() < end {

@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 
 use super::below::broken;
 use super::history::hash_of;
-use super::rule::{Rule, Sized, Step};
+use super::rule::{Rule, Sized, Step, overlap};
 use crate::attempt::Attempt;
-use crate::codec::key::key_of;
+use crate::codec::key::{NOBODY, key_of};
 use crate::codec::kind::Column;
 use crate::codec::merged::MergedWriter;
 use crate::codec::writer::{BEFORE_COLUMNS, before_columns, own_fields};
@@ -26,6 +26,7 @@ use crate::read::batches::{Batches, Gather};
 use crate::read::cursor::{BLOCK_ROWS, Wanted};
 use crate::read::keys::Keys;
 use crate::read::merge::Merge;
+use crate::read::rows::has_id;
 use crate::read::{Opened, PartRef, ReadError};
 use crate::state::{Part, PartKind};
 use crate::vault::Vault;
@@ -66,6 +67,27 @@ impl Attempt {
         Ok(true)
     }
 
+    /// Rows of base parts: a record that came on several pages counts once.
+    pub(crate) async fn count(&self, schema: &ObjectSchema, parts: &[Part]) -> Result<u64> {
+        let vault = self.run().line().vault();
+        let sum = parts.iter().map(|part| part.rows).sum();
+        let Some(sized) = sizes(vault, parts)? else { return Ok(sum) };
+        if !overlap(&sized) {
+            return Ok(sum);
+        }
+        let wanted = Wanted { names: Arc::new([]), ids: false, block_rows: BLOCK_ROWS, adapter: None };
+        let (refs, opener) = (vault.part_refs(parts)?, vault.opener(parts.to_vec()));
+        let mut merge = Merge::new(wanted, Keys::All, has_id(schema), refs, opener);
+        let counting = tokio::task::spawn_blocking(move || -> std::result::Result<u64, ReadError> {
+            let mut rows = 0;
+            while let Some(run) = merge.next_run()? {
+                rows += run.many as u64;
+            }
+            Ok(rows)
+        });
+        counting.await.map_err(|error| VaultError::internal(error.to_string()))?.map_err(broken)
+    }
+
     async fn merge(
         &self,
         object: &str,
@@ -82,29 +104,42 @@ impl Attempt {
         let opener = vault.opener(inputs);
         let job = Job { schema: schema.clone(), refs, key: key.part_key(), step, most_bytes: rule.span };
         let (ready, mut finished) = mpsc::channel::<codec::Part>(1);
+        // Two parts at most are in memory: one that is made, and one that is stored.
+        let (stored, may_send) = std::sync::mpsc::sync_channel::<()>(2);
         let merging = tokio::task::spawn_blocking(move || {
+            let mut first = true;
             merge(&job, opener, &mut |part| {
+                let nobody = || CodecError::Misuse("nobody takes the merged parts");
                 check_part(part.bytes.clone(), job.key.as_ref())?;
-                ready.blocking_send(part).map_err(|_| CodecError::Misuse("nobody takes the merged parts"))
+                if !std::mem::take(&mut first) {
+                    may_send.recv().map_err(|_| nobody())?;
+                }
+                ready.blocking_send(part).map_err(|_| nobody())
             })
         });
         let mut made = Vec::new();
         while let Some(part) = finished.recv().await {
             *files += 1;
             made.push(self.put_encoded(object, &format!("{name}-{files:04}"), part, &key).await?);
+            // nobody waits after the last one
+            let _ = stored.try_send(());
         }
+        drop(stored);
         merging.await.map_err(|error| VaultError::internal(error.to_string()))?.map_err(broken)?;
         Ok(made)
     }
 }
 
-/// Parts as the rule sees them; `None` for an object without Ids, where nothing can be merged.
+/// Parts as the rule sees them; `None` for an object without Ids of its own, where nothing can be merged.
 fn sizes(vault: &Vault, parts: &[Part]) -> Result<Option<Vec<Sized>>> {
     let mut sized = Vec::with_capacity(parts.len());
     for part in parts {
         let ids = vault.ids(part)?;
         let key = |id: &str| SalesforceId::parse(id).ok().map(|id| key_of(id.as_bytes()));
         let Some((min, max)) = ids.and_then(|ids| key(&ids.min).zip(key(&ids.max))) else { return Ok(None) };
+        if min == NOBODY {
+            return Ok(None);
+        }
         sized.push(Sized { base: part.kind == PartKind::Base, min, max, bytes: part.size });
     }
     Ok(Some(sized))
@@ -201,7 +236,7 @@ fn join<F: FnMut(&PartRef) -> Opened>(
             Ok(())
         })?;
         let passed = key.is_none_or(|key| cuts.peek().is_some_and(|cut| key >= *cut));
-        if passed || gather.rows() >= BLOCK_ROWS {
+        if passed || gather.is_full() {
             write(&mut gather, &mut before, &schema, has_derived, &mut writer, ready)?;
         }
         let Some(key) = key else { return writer.finish(ready).map_err(unwritten) };

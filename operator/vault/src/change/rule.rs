@@ -5,7 +5,8 @@
 //! keeps both within bounds:
 //!
 //! 1. **Layers.** Base parts that overlap (pages of a full backup that came in no order) are merged into disjoint
-//!    ones once more than [`Rule::layers`] lie over one key.
+//!    ones once more than [`Rule::layers`] lie over one key. A full backup is left so, too: what a reader holds in
+//!    memory goes with the parts over one key.
 //! 2. **Fold.** Deltas that cross the borders of base parts are *wide*. When there are more than [`Rule::wide`] of
 //!    them, they are merged into one and cut at the borders: *pieces*, each over one base part.
 //! 3. **Rewrite.** A base part whose pieces come to more than [`Rule::share`] percent of its bytes is written anew
@@ -17,6 +18,8 @@
 //! A delta may be folded only if no older one that stays lies over the same keys: steps take deltas from the oldest
 //! on, and the merged one stands where they stood. Base parts up to [`Rule::span`] bytes that lie side by side count
 //! as one, so that an object does not consist of a thousand small files.
+
+use std::collections::BTreeMap;
 
 /// What compaction goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +36,24 @@ pub struct Rule {
     pub span: u64,
     /// Bytes of pieces below which a base part is not written anew.
     pub least: u64,
-    /// Files that are merged at once.
+    /// Deltas that are merged at once.
     pub fan_in: usize,
+    /// Layers of base parts that are merged at once: fewer, since their row groups are larger.
+    pub base_fan_in: usize,
 }
 
 impl Default for Rule {
     fn default() -> Self {
-        Self { layers: 4, wide: 14, share: 25, pieces: 8, span: 32 << 20, least: 256 << 10, fan_in: 24 }
+        Self {
+            layers: 4,
+            wide: 14,
+            share: 25,
+            pieces: 8,
+            span: 32 << 20,
+            least: 256 << 10,
+            fan_in: 24,
+            base_fan_in: 6,
+        }
     }
 }
 
@@ -78,6 +92,11 @@ struct Span {
 }
 
 impl Rule {
+    /// For a full backup: layers are merged, and nothing else is to do.
+    pub fn full() -> Self {
+        Self { wide: usize::MAX, share: u64::MAX, pieces: usize::MAX, span: 12 << 20, ..Self::default() }
+    }
+
     /// The next step, or none: the state is as it should be. `parts` in the order of the state.
     pub fn next(&self, parts: &[Sized]) -> Option<Step> {
         let spans = self.spans(parts);
@@ -124,19 +143,16 @@ impl Rule {
         over[over.len() - many.min(self.fan_in)..].to_vec()
     }
 
-    /// The first base parts in the order of the state, as far as no more than so many lie over one key.
+    /// As many layers as are merged at once, side by side in the order of the state, of these the smallest: so layers
+    /// of about one size are merged, and a row is written anew some log(layers) times.
     fn merge_layers(&self, parts: &[Sized], span: &Span) -> Step {
-        let mut some = span.parts.clone();
-        some.sort_unstable();
-        while some.len() > 2 {
-            let mut by_key = some.clone();
-            by_key.sort_by_key(|at| parts[*at].min);
-            if layers(parts, &by_key) <= self.fan_in {
-                break;
-            }
-            some.pop();
-        }
-        Step { parts: some, base: true, cuts: Vec::new() }
+        let mut in_order = span.parts.clone();
+        in_order.sort_unstable();
+        let runs = runs(parts, &in_order);
+        let many = self.base_fan_in.max(2).min(runs.len());
+        let bytes = |runs: &[Vec<usize>]| -> u64 { runs.iter().flatten().map(|at| parts[*at].bytes).sum() };
+        let smallest = runs.windows(many).min_by_key(|some| bytes(some)).unwrap_or_default();
+        Step { parts: smallest.concat(), base: true, cuts: Vec::new() }
     }
 
     fn spans(&self, parts: &[Sized]) -> Vec<Span> {
@@ -168,6 +184,32 @@ impl Rule {
         }
         spans
     }
+}
+
+/// Parts split, in their order, into runs in which none lies over another.
+fn runs(parts: &[Sized], of: &[usize]) -> Vec<Vec<usize>> {
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    // greatest keys of the run's parts by their least ones
+    let mut ranges: BTreeMap<u128, u128> = BTreeMap::new();
+    for &at in of {
+        let part = parts[at];
+        let overlaps = ranges.range(..=part.max).next_back().is_some_and(|(_, max)| *max >= part.min);
+        match runs.last_mut() {
+            Some(run) if !overlaps => run.push(at),
+            _ => {
+                ranges.clear();
+                runs.push(vec![at]);
+            }
+        }
+        ranges.insert(part.min, part.max);
+    }
+    runs
+}
+
+/// Whether any base part lies over another, so that both may have rows of one key.
+pub(super) fn overlap(parts: &[Sized]) -> bool {
+    let bases: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].base).collect();
+    runs(parts, &bases).len() > 1
 }
 
 /// The most parts that lie over one key. The parts are sorted by their least keys.

@@ -12,7 +12,7 @@ fn delta(min: u128, max: u128, bytes: u64) -> Sized {
 }
 
 fn rule() -> Rule {
-    Rule { layers: 2, wide: 2, share: 25, pieces: 3, span: 1000, least: 10, fan_in: 8 }
+    Rule { layers: 2, wide: 2, share: 25, pieces: 3, span: 1000, least: 10, fan_in: 8, base_fan_in: 8 }
 }
 
 #[test]
@@ -57,6 +57,21 @@ fn layers_are_merged_a_bounded_number_at_a_time() {
     assert_eq!(rule().next(&parts).unwrap().parts, (0..8).collect::<Vec<_>>());
     let parts = [base(0, 9, 1000), base(5, 19, 1000), base(10, 19, 1000)];
     assert_eq!(rule().next(&parts), None);
+}
+
+/// 300 layers: each part is written again some log(300) times, never as often as there are steps.
+#[test]
+fn many_layers_are_merged_a_few_times_each() {
+    let mut parts: Vec<Sized> = (0..300).map(|_| base(0, 99_999, 1000)).collect();
+    let rule = Rule { base_fan_in: 6, ..rule() };
+    let (mut written, mut steps) = (0, 0);
+    while let Some(step) = rule.next(&parts) {
+        written += step.parts.iter().map(|at| parts[*at].bytes).sum::<u64>();
+        steps += 1;
+        assert!(runs(&parts, &step.parts).len() <= 6, "{step:?}");
+        parts = apply(&parts, &step, rule.span);
+    }
+    assert!(written <= 4 * 300_000, "{written} bytes in {steps} steps");
 }
 
 /// Carries a step out on sizes alone.
@@ -107,6 +122,14 @@ proptest! {
         for _ in 0..200 {
             let Some(step) = rule().next(&parts) else { return Ok(()) };
             prop_assert!(!step.parts.is_empty());
+            // No base part that stays is between two that are taken and lies over the same keys as one of them.
+            let taken_between = |at: usize| step.parts.iter().any(|t| *t < at) && step.parts.iter().any(|t| *t > at);
+            for stays in (0..parts.len()).filter(|at| parts[*at].base && !step.parts.contains(at) && taken_between(*at)) {
+                for taken in step.parts.iter().filter(|_| step.base) {
+                    let (a, b) = (parts[*taken], parts[stays]);
+                    prop_assert!(a.max < b.min || b.max < a.min, "{a:?} around {b:?}");
+                }
+            }
             // No delta that stays is older than one that is taken and lies over the same keys, when they go to the base.
             for taken in step.parts.iter().filter(|at| !parts[**at].base && step.base) {
                 for stays in (0..*taken).filter(|at| !step.parts.contains(at) && !parts[*at].base) {

@@ -40,6 +40,11 @@ impl Arena {
         Self { width, data: Vec::new(), ends: Vec::new(), ops: Vec::new() }
     }
 
+    /// Makes room for so many bytes at once; growing by and by copies them, and holds them twice meanwhile.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.data.reserve_exact(bytes.saturating_sub(self.data.len()));
+    }
+
     /// Cells of a row.
     pub fn width(&self) -> usize {
         self.width

@@ -103,6 +103,14 @@ impl PartFile {
         Ok((count(group.num_rows())?, chunks))
     }
 
+    /// Rows of a row group, and bytes of these of its columns before compression.
+    pub(crate) fn extent(&self, group: usize, mask: &ProjectionMask) -> (u64, u64) {
+        let group = self.metadata.metadata().row_group(group);
+        let columns = group.columns().iter().enumerate().filter(|(at, _)| mask.leaf_included(*at));
+        let bytes = columns.map(|(_, column)| column.uncompressed_size().unsigned_abs()).sum();
+        (group.num_rows().unsigned_abs(), bytes)
+    }
+
     fn ranges(&self, group: usize, mask: &ProjectionMask) -> Vec<Range<u64>> {
         let columns = self.metadata.metadata().row_group(group).columns();
         let mut ranges: Vec<_> = columns

@@ -69,7 +69,7 @@ impl Default for Settings {
         Self {
             buffer_bytes: 48 << 20,
             group_rows: 16 << 10,
-            group_bytes: 24 << 20,
+            group_bytes: 12 << 20,
             batch_rows: 1 << 10,
             batch_bytes: 4 << 20,
             zstd_level: 1,

@@ -59,6 +59,9 @@ pub struct PartWriter {
     parent: Option<Box<dyn Parent>>,
 }
 
+/// Bytes of cells from which on the whole buffer is made room for: what is smaller stays small.
+const GROWN: usize = 1 << 20;
+
 /// What a file has besides its rows.
 struct Layout<'a> {
     /// Fields, by their place in the object.
@@ -66,6 +69,18 @@ struct Layout<'a> {
     schema: SchemaRef,
     /// In a delta: what the parent holds of each row.
     before: Option<&'a [Option<RowHash>]>,
+    /// Row groups as small as those of deltas: rows that came in no order lie over those of other parts, and a reader
+    /// holds a row group of each.
+    small: bool,
+}
+
+/// Rows in the order of their Ids.
+struct Sorted {
+    rows: Vec<u32>,
+    /// Rows left out, since one of the same Id came later.
+    duplicates: u64,
+    /// Whether they came in this order.
+    came_so: bool,
 }
 
 impl PartWriter {
@@ -109,6 +124,9 @@ impl PartWriter {
             let taken = self.splitter.push(chunk, &mut self.arena, self.settings.buffer_bytes.max(1))?;
             chunk = &chunk[taken..];
             if chunk.is_empty() {
+                if self.arena.data_bytes() > GROWN {
+                    self.arena.reserve(self.settings.buffer_bytes);
+                }
                 return Ok(());
             }
             self.flush()?;
@@ -186,7 +204,7 @@ impl PartWriter {
         if self.arena.rows() == 0 {
             return Ok(());
         }
-        let (rows, duplicates) = self.sorted();
+        let Sorted { rows, duplicates, came_so } = self.sorted();
         let part = match self.parent.take() {
             Some(mut parent) => {
                 let part = self.encode_changes(&rows, duplicates, parent.as_mut());
@@ -194,7 +212,8 @@ impl PartWriter {
                 part?
             }
             None => {
-                let layout = Layout { order: &self.order, schema: self.schema.clone(), before: None };
+                let layout =
+                    Layout { order: &self.order, schema: self.schema.clone(), before: None, small: !came_so };
                 Some(self.encode(&rows, duplicates, &layout)?)
             }
         };
@@ -242,7 +261,7 @@ impl PartWriter {
         };
         let order: Vec<usize> = self.order.iter().copied().filter(filled).collect();
         let schema = file_schema(order.iter().map(|index| &self.columns[*index]), true);
-        let layout = Layout { order: &order, schema, before: Some(&before) };
+        let layout = Layout { order: &order, schema, before: Some(&before), small: false };
         let mut part = self.encode(&kept, duplicates, &layout)?;
         part.facts.unchanged = (rows.len() - kept.len()) as u64;
         Ok(Some(part))
@@ -276,14 +295,18 @@ impl PartWriter {
         let text = self.text()?;
         let options =
             ArrowWriterOptions::new().with_properties(self.properties.clone()).with_skip_arrow_metadata(true);
-        let room = self.arena.data_bytes() / 4;
-        let mut writer =
-            ArrowWriter::try_new_with_options(Vec::with_capacity(room), layout.schema.clone(), options)?;
+        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), layout.schema.clone(), options)?;
         let mut facts = PartFacts { rows: rows.len() as u64, duplicates, ..PartFacts::default() };
+        let (mut group_rows, mut group_bytes) = (self.settings.group_rows, self.settings.group_bytes);
+        if layout.small {
+            let small = Settings::delta();
+            (group_rows, group_bytes) =
+                (group_rows.min(small.group_rows), group_bytes.min(small.group_bytes));
+        }
         let mut group = (0, 0);
         let mut rest = rows;
         while !rest.is_empty() {
-            let (many, bytes) = self.next_batch(rest, self.settings.group_rows - group.0);
+            let (many, bytes) = self.next_batch(rest, group_rows - group.0);
             let before = rows.len() - rest.len();
             let (batch, after) = rest.split_at(many);
             let before = layout.before.map(|held| &held[before..before + many]);
@@ -291,11 +314,16 @@ impl PartWriter {
             let columns = self.batch(batch, layout.order, before, &mut facts)?;
             writer.write(&RecordBatch::try_new(layout.schema.clone(), columns)?)?;
             group = (group.0 + many, group.1 + bytes);
-            if group.0 >= self.settings.group_rows || group.1 >= self.settings.group_bytes || after.is_empty()
-            {
+            if group.0 >= group_rows || group.1 >= group_bytes || after.is_empty() {
                 writer.flush()?;
                 facts.row_groups += 1;
                 group = (0, 0);
+                // As much room as the rest will take by what came of the first: growing would copy.
+                if facts.row_groups == 1 {
+                    let done = rows.len() - after.len();
+                    let more = writer.bytes_written() / done.max(1) * after.len();
+                    writer.inner_mut().reserve_exact(more + more / 16);
+                }
             }
             rest = after;
         }
@@ -312,14 +340,17 @@ impl PartWriter {
         Ok(Part { bytes: bytes.into(), facts })
     }
 
-    /// Rows in the order of their Ids, of equal Ids the one that came last; and how many that left out.
-    fn sorted(&self) -> (Vec<u32>, u64) {
+    /// Rows in the order of their Ids, of equal Ids the one that came last.
+    fn sorted(&self) -> Sorted {
         let many = self.arena.rows();
-        let Some(id) = self.id else { return ((0..many as u32).collect(), 0) };
+        let Some(id) = self.id else {
+            return Sorted { rows: (0..many as u32).collect(), duplicates: 0, came_so: true };
+        };
         let mut keys: Vec<(u128, u32)> =
             (0..many).map(|row| (key_of(self.arena.cell(row, id)), row as u32)).collect();
         // Pages mostly come in the order of their Ids.
-        if !keys.is_sorted() {
+        let came_so = keys.is_sorted();
+        if !came_so {
             keys.sort_unstable();
         }
         let mut rows: Vec<u32> = Vec::with_capacity(many);
@@ -329,8 +360,8 @@ impl PartWriter {
                 rows.push(*row);
             }
         }
-        let left_out = (many - rows.len()) as u64;
-        (rows, left_out)
+        let duplicates = (many - rows.len()) as u64;
+        Sorted { rows, duplicates, came_so }
     }
 
     /// Rows and bytes of the next batch.

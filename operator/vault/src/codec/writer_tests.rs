@@ -189,7 +189,7 @@ fn long_texts_make_small_groups() {
     let long = "x".repeat(131_072);
     let rows: Vec<_> = (0..250).map(|n| row(n, &long)).collect();
     let parts = parts(&page(&rows), Settings::default());
-    assert_eq!((parts.len(), parts[0].facts.rows, parts[0].facts.row_groups), (1, 250, 2));
+    assert_eq!((parts.len(), parts[0].facts.rows, parts[0].facts.row_groups), (1, 250, 3));
     check_part(parts[0].bytes.clone(), Some(&key())).unwrap();
 }
 

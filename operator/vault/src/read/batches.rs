@@ -67,7 +67,7 @@ impl<F: FnMut(&PartRef) -> Opened> Batches<F> {
     /// The next rows; `None` at the end.
     #[allow(clippy::should_implement_trait)] // it fails
     pub fn next(&mut self) -> Result<Option<RecordBatch>, ReadError> {
-        while self.gather.rows() < BLOCK_ROWS {
+        while !self.gather.is_full() {
             let Some(run) = self.merge.next_run()? else { break };
             self.gather.add(run.block, run.start, run.many);
         }
@@ -79,52 +79,66 @@ fn unfit(source: CodecError) -> ReadError {
     ReadError::Part { path: "the merge of the parts".to_owned(), source }
 }
 
+/// Bytes of cells of a batch, about.
+const BATCH_BYTES: usize = 8 << 20;
+
 /// Rows of several blocks that become one batch.
 #[derive(Default)]
 pub(crate) struct Gather {
-    blocks: Vec<Vec<Option<ArrayRef>>>,
-    serials: Vec<u64>,
+    blocks: Vec<Held>,
     places: Vec<(usize, usize)>,
+    bytes: usize,
+}
+
+/// A block that rows were taken from.
+#[derive(Clone)]
+struct Held {
+    serial: u64,
+    columns: Vec<Option<ArrayRef>>,
+    /// Bytes of one of its rows, about.
+    row_bytes: usize,
 }
 
 impl Gather {
-    /// Rows so far.
-    pub(crate) fn rows(&self) -> usize {
-        self.places.len()
+    /// Whether it is enough for a batch.
+    pub(crate) fn is_full(&self) -> bool {
+        self.places.len() >= BLOCK_ROWS || self.bytes >= BATCH_BYTES
     }
 
     /// More rows.
     pub(crate) fn add(&mut self, block: &Block, start: usize, many: usize) {
-        let at = match self.serials.iter().rposition(|known| *known == block.serial) {
+        let at = match self.blocks.iter().rposition(|held| held.serial == block.serial) {
             Some(at) => at,
             None => {
-                self.blocks.push(block.columns.clone());
-                self.serials.push(block.serial);
+                let bytes: usize = block.columns.iter().flatten().map(|c| c.get_array_memory_size()).sum();
+                let (serial, columns) = (block.serial, block.columns.clone());
+                self.blocks.push(Held { serial, columns, row_bytes: bytes / block.keys.len().max(1) });
                 self.blocks.len() - 1
             }
         };
+        self.bytes += many * self.blocks[at].row_bytes;
         self.places.extend((start..start + many).map(|row| (at, row)));
     }
 
     /// Forgets all rows.
     pub(crate) fn forget(&mut self) {
         self.blocks.clear();
-        self.serials.clear();
         self.places.clear();
+        self.bytes = 0;
     }
 
     /// Takes over the rows of another.
     pub(crate) fn append(&mut self, other: &mut Self) {
         for (block, row) in &other.places {
-            let serial = other.serials[*block];
-            let at = match self.serials.iter().rposition(|known| *known == serial) {
+            let held = &other.blocks[*block];
+            let at = match self.blocks.iter().rposition(|known| known.serial == held.serial) {
                 Some(at) => at,
                 None => {
-                    self.blocks.push(other.blocks[*block].clone());
-                    self.serials.push(serial);
+                    self.blocks.push(held.clone());
                     self.blocks.len() - 1
                 }
             };
+            self.bytes += held.row_bytes;
             self.places.push((at, *row));
         }
         other.forget();
@@ -137,19 +151,22 @@ impl Gather {
         let whole = self.blocks.len() == 1 && last.1 - first.1 + 1 == self.places.len();
         let mut columns = Vec::with_capacity(schema.fields().len());
         for (at, field) in schema.fields().iter().enumerate() {
-            let present = self.blocks.iter().filter_map(|block| block[at].as_ref());
+            let present = self.blocks.iter().filter_map(|block| block.columns[at].as_ref());
             let Some(most) = present.map(arrow_array::Array::len).max() else {
                 columns.push(new_null_array(field.data_type(), self.places.len()));
                 continue;
             };
-            if let (true, Some(column)) = (whole, self.blocks[0][at].as_ref()) {
+            if let (true, Some(column)) = (whole, self.blocks[0].columns[at].as_ref()) {
                 columns.push(column.slice(first.1, self.places.len()));
                 continue;
             }
             // Any row of a block that lacks the column must find a null.
             let missing = new_null_array(field.data_type(), most.max(BLOCK_ROWS));
-            let arrays: Vec<&dyn Array> =
-                self.blocks.iter().map(|block| block[at].as_ref().unwrap_or(&missing).as_ref()).collect();
+            let arrays: Vec<&dyn Array> = self
+                .blocks
+                .iter()
+                .map(|block| block.columns[at].as_ref().unwrap_or(&missing).as_ref())
+                .collect();
             columns.push(interleave(&arrays, &self.places)?);
         }
         let batch = RecordBatch::try_new(schema.clone(), columns)?;

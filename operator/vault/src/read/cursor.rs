@@ -14,8 +14,10 @@ use crate::codec::CodecError;
 use crate::codec::file::PartFile;
 use crate::codec::key::key_of;
 
-/// Rows that are decoded at once.
+/// Rows that are decoded at once, at most.
 pub(crate) const BLOCK_ROWS: usize = 1024;
+/// Bytes of cells that are decoded at once, about: of each part over a key so many are held.
+const BLOCK_BYTES: u64 = 2 << 20;
 
 /// Number of the next block of this process.
 static NEXT_SERIAL: AtomicU64 = AtomicU64::new(0);
@@ -27,7 +29,7 @@ pub(crate) struct Wanted {
     pub(crate) names: Arc<[String]>,
     /// Whether blocks hold the Ids as text, too.
     pub(crate) ids: bool,
-    /// Rows of a block.
+    /// Rows of a block, at most.
     pub(crate) block_rows: usize,
     /// Makes columns and hashes what another schema would have made them.
     pub(crate) adapter: Option<Arc<Adapter>>,
@@ -167,7 +169,11 @@ impl Cursor {
                 Some(batch) => batch?,
                 None => {
                     let Some(group) = self.groups.next() else { return Ok(false) };
-                    self.reader = Some(self.file.read_group(group, &self.mask, self.wanted.block_rows)?);
+                    let (rows, bytes) = self.file.extent(group, &self.mask);
+                    let fitting = BLOCK_BYTES.saturating_mul(rows) / bytes.max(1);
+                    let rows =
+                        self.wanted.block_rows.min(usize::try_from(fitting).unwrap_or(usize::MAX)).max(1);
+                    self.reader = Some(self.file.read_group(group, &self.mask, rows)?);
                     continue;
                 }
             };

@@ -82,7 +82,7 @@ pub(super) fn chosen(schema: &ObjectSchema, fields: Option<&[String]>) -> Result
 }
 
 /// Whether rows of an object are told apart by Id.
-pub(super) fn has_id(schema: &ObjectSchema) -> bool {
+pub(crate) fn has_id(schema: &ObjectSchema) -> bool {
     schema.columns().any(|field| field.name == "Id")
 }
 

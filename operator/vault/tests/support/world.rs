@@ -300,7 +300,7 @@ pub fn start(many: u32) -> Vec<(u32, Record)> {
 
 /// A rule that compacts small things.
 pub fn eager() -> Rule {
-    Rule { layers: 1, wide: 2, share: 40, pieces: 2, span: 4000, least: 1, fan_in: 4 }
+    Rule { layers: 1, wide: 2, share: 40, pieces: 2, span: 4000, least: 1, fan_in: 4, base_fan_in: 3 }
 }
 
 /// xorshift: the same days on every machine.
