@@ -14,6 +14,7 @@ use crate::journal::{PageEntry, Run, ShardRecord};
 use crate::keys::DataKey;
 use crate::layout::{self, FORMAT_VERSION};
 use crate::manifest::FileRef;
+use crate::search::{self, Index};
 use crate::state::{FooterRef, IdRange, Part, State, StateRef};
 use crate::storage::Upload;
 
@@ -74,6 +75,28 @@ impl Attempt {
         let footer = FooterRef::of(&bytes);
         upload.write(bytes).await?;
         Ok(Part { footer, ..upload.finish(rows, key, ids).await? })
+    }
+
+    /// Writes the index of the part of that name.
+    pub(crate) async fn put_index(
+        &self,
+        object: &str,
+        name: &str,
+        index: &Index,
+        key: &DataKey,
+    ) -> Result<FileRef> {
+        let vault = self.run.line().vault();
+        let path = search::path_of(&format!("{}/{}.parquet", self.folder(object)?, layout::name(name)?));
+        let bytes = search::seal(index, &path, key)?;
+        let file = FileRef { path, size: bytes.len() as u64, sha256: digest::sha256(&bytes) };
+        let mut upload = vault.storage().upload(&file.path).await?;
+        upload.write(bytes).await?;
+        if !upload.finish().await?.compared
+            && let Some(why) = vault.compare_digest(&file).await?
+        {
+            return Err(VaultError::corrupted(file.path, why));
+        }
+        Ok(file)
     }
 
     /// Notes a page whose parts stand, and says the entry that counts: an earlier attempt may have been there.

@@ -53,12 +53,12 @@ pub struct BlobWriter {
 }
 
 /// Seals or opens chunks.
-struct Chunks {
+pub(crate) struct Chunks {
     key: Option<LessSafeKey>,
 }
 
 impl Chunks {
-    fn new(secret: Option<&Secret>) -> Result<Self> {
+    pub(crate) fn new(secret: Option<&Secret>) -> Result<Self> {
         let key = match secret {
             Some(secret) => Some(
                 UnboundKey::new(&AES_256_GCM, secret.as_ref())
@@ -77,7 +77,7 @@ impl Chunks {
         Nonce::assume_unique_for_key(nonce)
     }
 
-    fn seal(&self, number: u64, last: bool, chunk: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn seal(&self, number: u64, last: bool, chunk: &mut Vec<u8>) -> Result<()> {
         match &self.key {
             Some(key) => key
                 .seal_in_place_append_tag(Self::nonce(number, last), Aad::empty(), chunk)
@@ -87,11 +87,11 @@ impl Chunks {
     }
 
     /// Bytes that a chunk has besides its content.
-    fn tag(&self) -> usize {
+    pub(crate) fn tag(&self) -> usize {
         if self.key.is_some() { TAG } else { 0 }
     }
 
-    fn open(&self, path: &str, number: u64, last: bool, chunk: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn open(&self, path: &str, number: u64, last: bool, chunk: &mut Vec<u8>) -> Result<()> {
         let Some(key) = &self.key else { return Ok(()) };
         let opened = key
             .open_in_place(Self::nonce(number, last), Aad::empty(), chunk)

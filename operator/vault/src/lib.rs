@@ -90,6 +90,7 @@ mod pem;
 pub mod read;
 mod rekey;
 mod rows;
+pub mod search;
 mod state;
 pub mod storage;
 mod tree;

@@ -38,7 +38,7 @@ impl DataKey {
 }
 
 impl Attempt {
-    /// Writes a part that the codec made.
+    /// Writes a part that the codec made, after its index where it has one.
     pub async fn put_encoded(
         &self,
         object: &str,
@@ -51,7 +51,11 @@ impl Attempt {
             .min_id
             .zip(part.facts.max_id)
             .map(|(min, max)| IdRange { min: min.to_string(), max: max.to_string() });
-        self.put_part(object, name, part.bytes, part.facts.rows, key, ids).await
+        let index = match &part.index {
+            Some(index) => Some(self.put_index(object, name, index, key).await?),
+            None => None,
+        };
+        Ok(Part { index, ..self.put_part(object, name, part.bytes, part.facts.rows, key, ids).await? })
     }
 }
 

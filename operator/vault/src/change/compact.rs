@@ -41,6 +41,7 @@ struct Job {
     key: Option<PartKey>,
     step: Step,
     most_bytes: u64,
+    index_from: Option<u64>,
 }
 
 impl Attempt {
@@ -102,7 +103,8 @@ impl Attempt {
         let inputs: Vec<Part> = step.parts.iter().filter_map(|at| parts.get(*at).cloned()).collect();
         let refs = vault.part_refs(&inputs)?;
         let opener = vault.opener(inputs);
-        let job = Job { schema: schema.clone(), refs, key: key.part_key(), step, most_bytes: rule.span };
+        let (most_bytes, index_from) = (rule.span, rule.index_from);
+        let job = Job { schema: schema.clone(), refs, key: key.part_key(), step, most_bytes, index_from };
         let (ready, mut finished) = mpsc::channel::<codec::Part>(1);
         // Two parts at most are in memory: one that is made, and one that is stored.
         let (stored, may_send) = std::sync::mpsc::sync_channel::<()>(2);
@@ -182,7 +184,7 @@ fn merge<F: FnMut(&PartRef) -> Opened>(
             &job.schema,
             rows.schema().clone(),
             job.key.as_ref(),
-            Settings::default(),
+            Settings { index_from: job.index_from, ..Settings::default() },
             job.most_bytes,
         )
         .map_err(unwritten)?;
@@ -218,8 +220,9 @@ fn join<F: FnMut(&PartRef) -> Opened>(
     let wanted = Wanted { names, ids: false, block_rows: BLOCK_ROWS, adapter: Some(Arc::new(adapter)) };
     let before_at = schema.index_of(BEFORE_COLUMNS[0]).unwrap_or_default();
     let mut merge = Merge::new(wanted, Keys::All, true, job.refs.clone(), opener);
+    let settings = Settings { index_from: job.index_from, ..Settings::delta() };
     let mut writer =
-        MergedWriter::new(&job.schema, schema.clone(), job.key.as_ref(), Settings::delta(), job.most_bytes)
+        MergedWriter::new(&job.schema, schema.clone(), job.key.as_ref(), settings, job.most_bytes)
             .map_err(unwritten)?;
     let mut cuts = job.step.cuts.iter().copied().peekable();
     let mut gather = Gather::default();

@@ -40,6 +40,8 @@ pub struct Rule {
     pub fan_in: usize,
     /// Layers of base parts that are merged at once: fewer, since their row groups are larger.
     pub base_fan_in: usize,
+    /// As [`crate::codec::Settings::index_from`], for the files that compaction writes.
+    pub index_from: Option<u64>,
 }
 
 impl Default for Rule {
@@ -53,6 +55,7 @@ impl Default for Rule {
             least: 256 << 10,
             fan_in: 24,
             base_fan_in: 6,
+            index_from: None,
         }
     }
 }

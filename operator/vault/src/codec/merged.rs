@@ -14,6 +14,7 @@ use super::error::CodecError;
 use super::kind::Column;
 use super::part::{Part, PartFacts, PartKey, Settings};
 use super::writer::{META_DELETES, properties};
+use crate::search::Builder;
 
 /// Takes finished parts.
 type Ready<'a> = &'a mut dyn FnMut(Part) -> Result<(), CodecError>;
@@ -24,7 +25,14 @@ pub(crate) struct MergedWriter {
     properties: WriterProperties,
     settings: Settings,
     most_bytes: u64,
-    open: Option<(ArrowWriter<Vec<u8>>, PartFacts)>,
+    open: Option<Open>,
+}
+
+/// A file that is being written.
+struct Open {
+    writer: ArrowWriter<Vec<u8>>,
+    facts: PartFacts,
+    index: Option<Builder>,
 }
 
 impl MergedWriter {
@@ -45,14 +53,15 @@ impl MergedWriter {
     pub(crate) fn write(&mut self, batch: &RecordBatch, ready: Ready<'_>) -> Result<(), CodecError> {
         let mut rest = batch.clone();
         while rest.num_rows() > 0 {
-            let (writer, facts) = match &mut self.open {
+            let Open { writer, facts, index } = match &mut self.open {
                 Some(open) => open,
                 none => {
                     let options = ArrowWriterOptions::new()
                         .with_properties(self.properties.clone())
                         .with_skip_arrow_metadata(true);
                     let writer = ArrowWriter::try_new_with_options(Vec::new(), self.schema.clone(), options)?;
-                    none.insert((writer, PartFacts::default()))
+                    let index = self.settings.index_from.map(|_| Builder::new());
+                    none.insert(Open { writer, facts: PartFacts::default(), index })
                 }
             };
             let room = self.settings.group_rows - writer.in_progress_rows();
@@ -60,11 +69,15 @@ impl MergedWriter {
             let rows = rest.slice(0, many);
             rest = rest.slice(many, rest.num_rows() - many);
             note(&rows, facts)?;
+            if let Some(index) = index {
+                index.add(&rows)?;
+            }
             writer.write(&rows)?;
             let full = writer.in_progress_rows() >= self.settings.group_rows
                 || writer.in_progress_size() >= self.settings.group_bytes;
             if full {
                 writer.flush()?;
+                index.iter_mut().for_each(Builder::end_group);
                 facts.row_groups += 1;
             }
             if full && writer.bytes_written() as u64 >= self.most_bytes {
@@ -76,12 +89,17 @@ impl MergedWriter {
 
     /// Ends the file; what follows goes into another.
     pub(crate) fn cut(&mut self, ready: Ready<'_>) -> Result<(), CodecError> {
-        let Some((mut writer, mut facts)) = self.open.take() else { return Ok(()) };
-        facts.row_groups += u64::from(writer.in_progress_rows() > 0);
+        let Some(Open { mut writer, mut facts, mut index }) = self.open.take() else { return Ok(()) };
+        if writer.in_progress_rows() > 0 {
+            index.iter_mut().for_each(Builder::end_group);
+            facts.row_groups += 1;
+        }
         writer.append_key_value_metadata(KeyValue::new(META_DELETES.to_owned(), facts.deletes.to_string()));
         let bytes = writer.into_inner()?;
         facts.bytes = bytes.len() as u64;
-        ready(Part { bytes: bytes.into(), facts })
+        let pays = self.settings.index_from.is_some_and(|least| facts.bytes >= least);
+        let index = index.filter(|_| pays).map(Builder::finish);
+        ready(Part { bytes: bytes.into(), index, facts })
     }
 
     /// Ends the last file.

@@ -8,6 +8,7 @@ use parquet::encryption::encrypt::FileEncryptionProperties;
 use zeroize::Zeroizing;
 
 use super::error::CodecError;
+use crate::search::Index;
 
 /// The data key of a part and the key material that its footer carries in plaintext.
 #[derive(Clone)]
@@ -62,7 +63,14 @@ pub struct Settings {
     pub batch_bytes: usize,
     /// Level of zstd: 1 for bases, 3 for deltas.
     pub zstd_level: i32,
+    /// Parts of so many bytes and more get an index of their words; `None`: none does.
+    ///
+    /// What is smaller is read as fast as its index.
+    pub index_from: Option<u64>,
 }
+
+/// Bytes of a part from which an index pays.
+pub const INDEX_FROM: u64 = 64 << 10;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -73,6 +81,7 @@ impl Default for Settings {
             batch_rows: 1 << 10,
             batch_bytes: 4 << 20,
             zstd_level: 1,
+            index_from: None,
         }
     }
 }
@@ -112,6 +121,8 @@ pub struct PartFacts {
 pub struct Part {
     /// The file.
     pub bytes: bytes::Bytes,
+    /// The index of its words, if one was asked for.
+    pub index: Option<Index>,
     /// What is in it.
     pub facts: PartFacts,
 }

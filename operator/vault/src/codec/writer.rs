@@ -26,6 +26,7 @@ use super::key::{NOBODY, key_of};
 use super::kind::{Column, Role};
 use super::part::{Part, PartFacts, PartKey, Settings};
 use super::{hash, raw};
+use crate::search::Builder;
 
 /// Version of the form of parts, in the file's metadata.
 pub const FORMAT: &str = "1";
@@ -303,6 +304,7 @@ impl PartWriter {
             (group_rows, group_bytes) =
                 (group_rows.min(small.group_rows), group_bytes.min(small.group_bytes));
         }
+        let mut index = self.settings.index_from.map(|_| Builder::new());
         let mut group = (0, 0);
         let mut rest = rows;
         while !rest.is_empty() {
@@ -312,10 +314,15 @@ impl PartWriter {
             let before = layout.before.map(|held| &held[before..before + many]);
             let batch = Batch { arena: &self.arena, text, rows: batch };
             let columns = self.batch(batch, layout.order, before, &mut facts)?;
-            writer.write(&RecordBatch::try_new(layout.schema.clone(), columns)?)?;
+            let batch = RecordBatch::try_new(layout.schema.clone(), columns)?;
+            if let Some(index) = &mut index {
+                index.add(&batch)?;
+            }
+            writer.write(&batch)?;
             group = (group.0 + many, group.1 + bytes);
             if group.0 >= group_rows || group.1 >= group_bytes || after.is_empty() {
                 writer.flush()?;
+                index.iter_mut().for_each(Builder::end_group);
                 facts.row_groups += 1;
                 group = (0, 0);
                 // As much room as the rest will take by what came of the first: growing would copy.
@@ -337,7 +344,9 @@ impl PartWriter {
             (facts.min_id, facts.max_id) = (Some(of(*first)?), Some(of(*last)?));
         }
         facts.bytes = bytes.len() as u64;
-        Ok(Part { bytes: bytes.into(), facts })
+        let pays = self.settings.index_from.is_some_and(|least| facts.bytes >= least);
+        let index = index.filter(|_| pays).map(Builder::finish);
+        Ok(Part { bytes: bytes.into(), index, facts })
     }
 
     /// Rows in the order of their Ids, of equal Ids the one that came last.

@@ -84,7 +84,7 @@ fn without_the_key_nothing_is_read() {
     for at in (4..bytes.len() - 8).step_by(7) {
         let mut bent = bytes.to_vec();
         bent[at] ^= 1;
-        let bent = Part { bytes: bent.into(), facts: parts[0].facts };
+        let bent = Part { index: None, bytes: bent.into(), facts: parts[0].facts };
         if check_part(bent.bytes.clone(), Some(&key())).is_ok() {
             assert_eq!(decode(&bent), rows, "byte {at}");
         }

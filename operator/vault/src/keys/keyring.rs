@@ -146,6 +146,12 @@ impl DataKey {
         Ok(Some(seal(&derive(secret.as_ref(), &self.vault_id, "values")?, file, value)?))
     }
 
+    /// Key of the index at this path; `None` in a vault without encryption.
+    pub(crate) fn terms_key(&self, path: &str) -> Result<Option<Secret>> {
+        let Some(secret) = &self.secret else { return Ok(None) };
+        derive(secret.as_ref(), &self.vault_id, &format!("terms {path}")).map(Some)
+    }
+
     /// Opens a value that belongs to a file.
     pub(crate) fn open_value(&self, file: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>> {
         let Some(secret) = &self.secret else {

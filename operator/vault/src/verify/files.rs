@@ -102,7 +102,8 @@ impl Checks<'_> {
 
 /// Rows of a file (none for a state, nor without a key), or what is wrong with it.
 async fn look(vault: &Vault, file: &FileRef, part: Option<&Part>, rows: bool) -> Result<Result<u64, String>> {
-    let counted = match part.filter(|part| vault.can_open() && part.path == file.path) {
+    let counted = match part.filter(|_| vault.can_open()) {
+        Some(part) if part.path != file.path => vault.check_index(part).await.map(|()| Ok(0)),
         None => vault.compare_digest(file).await.map(|problem| problem.map_or(Ok(0), Err)),
         Some(part) => {
             let depth = if rows { Depth::Rows } else { Depth::Pages };
