@@ -12,7 +12,17 @@ fn delta(min: u128, max: u128, bytes: u64) -> Sized {
 }
 
 fn rule() -> Rule {
-    Rule { layers: 2, wide: 2, share: 25, pieces: 3, span: 1000, least: 10, fan_in: 8, base_fan_in: 8, index_from: None }
+    Rule {
+        layers: 2,
+        wide: 2,
+        share: 25,
+        pieces: 3,
+        span: 1000,
+        least: 10,
+        fan_in: 8,
+        base_fan_in: 8,
+        index_from: None,
+    }
 }
 
 #[test]
