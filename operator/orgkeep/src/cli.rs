@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::vault::ExportArgs;
+
 /// Backup and recovery of Salesforce orgs.
 #[derive(Debug, Parser)]
 #[command(name = "orgkeep", version, about, max_term_width = 100)]
@@ -206,6 +208,8 @@ pub(crate) enum VaultCommand {
         #[arg(long, value_name = "URL")]
         to: String,
     },
+    /// Write records to a directory or a bucket for analysts: of a snapshot, or the history of changes.
+    Export(ExportArgs),
     /// Build anew what follows from other files of the vault, and tell what is lost.
     Repair {
         /// The vault, with a key that opens it.

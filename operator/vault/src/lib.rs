@@ -79,6 +79,7 @@ mod commit;
 pub mod copy;
 mod digest;
 mod error;
+pub mod export;
 mod journal;
 pub mod keys;
 mod layout;

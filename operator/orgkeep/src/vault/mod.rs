@@ -2,12 +2,15 @@
 
 mod compare;
 mod copy;
+mod export;
 mod read;
 mod recipients;
 mod repair;
 mod show;
 mod snapshots;
 mod verify;
+
+pub(crate) use export::ExportArgs;
 
 use std::path::{Path, PathBuf};
 
@@ -59,6 +62,7 @@ pub(crate) async fn run(command: VaultCommand) -> CommandResult {
             recipients::change(&access, Rekey { add_key, add_recipients, remove }).await
         }
         VaultCommand::Copy { access, to } => copy::run(&access, &to).await,
+        VaultCommand::Export(args) => export::run(&args).await,
         VaultCommand::Repair { access } => repair::run(&access).await,
         VaultCommand::Read { access, snapshot, object, fields, format, limit } => {
             read::run(&access, &snapshot, &object, &fields, format, limit).await

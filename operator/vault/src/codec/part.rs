@@ -31,7 +31,7 @@ impl PartKey {
 
     /// The one form that the parquet crate, DuckDB and pyarrow have in common: uniform footer key, encrypted
     /// footer, no AAD prefix, no column keys.
-    pub(super) fn encryption(&self) -> Result<Arc<FileEncryptionProperties>, CodecError> {
+    pub(crate) fn encryption(&self) -> Result<Arc<FileEncryptionProperties>, CodecError> {
         let mut builder = FileEncryptionProperties::builder(self.key.to_vec());
         if !self.metadata.is_empty() {
             builder = builder.with_footer_key_metadata(self.metadata.clone());

@@ -10,7 +10,7 @@ use crate::codec::number::Decimal;
 use crate::codec::time::{write_date, write_instant};
 
 /// Writes a cell that is not null as Bulk would, without quotes.
-pub(super) fn write_text(column: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(crate) fn write_text(column: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let integer = |value: i64| Decimal { mantissa: value.into(), exponent: 0 };
     match column.data_type() {
         DataType::Utf8 => out.extend_from_slice(column.as_string::<i32>().value(row).as_bytes()),
@@ -33,6 +33,6 @@ pub(super) fn write_text(column: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Re
 }
 
 /// Whether JSON writes cells of this type without quotes.
-pub(super) fn is_bare(data_type: &DataType) -> bool {
+pub(crate) fn is_bare(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Decimal128(..) | DataType::Int32 | DataType::Int64 | DataType::Boolean)
 }

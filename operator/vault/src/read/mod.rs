@@ -5,7 +5,7 @@
 
 pub(crate) mod adapt;
 pub(crate) mod batches;
-mod cell;
+pub(crate) mod cell;
 pub(crate) mod cursor;
 pub(crate) mod keys;
 pub(crate) mod merge;

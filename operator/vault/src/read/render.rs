@@ -122,21 +122,21 @@ fn json_row(row: &Row<'_>, names: &[Vec<u8>], out: &mut Vec<u8>) -> Result<(), R
     Ok(())
 }
 
-fn is_number(text: &str) -> bool {
+pub(crate) fn is_number(text: &str) -> bool {
     serde_json::from_str::<serde_json::Number>(text).is_ok()
 }
 
-fn json_text(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn json_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
 }
 
-fn separate(at: usize, out: &mut Vec<u8>) {
+pub(crate) fn separate(at: usize, out: &mut Vec<u8>) {
     if at > 0 {
         out.push(b',');
     }
 }
 
-fn quote(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'"', rest) {

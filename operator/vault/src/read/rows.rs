@@ -70,7 +70,7 @@ struct Given {
 }
 
 /// The fields of that name, or all columns.
-pub(super) fn chosen(schema: &ObjectSchema, fields: Option<&[String]>) -> Result<Vec<String>, ReadError> {
+pub(crate) fn chosen(schema: &ObjectSchema, fields: Option<&[String]>) -> Result<Vec<String>, ReadError> {
     let Some(names) = fields else { return Ok(schema.columns().map(|field| field.name.clone()).collect()) };
     let known = |name: &String| {
         let field = schema.field(name).filter(|field| field.is_column());
@@ -175,7 +175,7 @@ impl Row<'_> {
     }
 
     /// Cells that do not fit their column, by field; empty for nearly every row.
-    pub(super) fn raw_cells(&self) -> Result<BTreeMap<String, String>, ReadError> {
+    pub(crate) fn raw_cells(&self) -> Result<BTreeMap<String, String>, ReadError> {
         let raws = self.given.columns.last().and_then(Option::as_ref);
         let Some(raws) = raws.and_then(|raws| raws.as_string_opt::<i32>()) else {
             return Err(self.error(CodecError::Format("_raw is no text".into())));
@@ -187,17 +187,17 @@ impl Row<'_> {
     }
 
     /// The column of a field and the row in it, unless the cell is null.
-    pub(super) fn typed(&self, field: usize) -> Option<(&ArrayRef, usize)> {
+    pub(crate) fn typed(&self, field: usize) -> Option<(&ArrayRef, usize)> {
         let column = self.given.columns.get(field)?.as_ref()?;
         column.is_valid(self.given.at).then_some((column, self.given.at))
     }
 
     /// Whether JSON writes cells of the field without quotes: by the schema of the snapshot, not by the file's.
-    pub(super) fn is_bare(&self, field: usize) -> bool {
+    pub(crate) fn is_bare(&self, field: usize) -> bool {
         self.kinds.get(field).is_some_and(|kind| cell::is_bare(&kind.data_type()))
     }
 
-    pub(super) fn error(&self, source: CodecError) -> ReadError {
+    pub(crate) fn error(&self, source: CodecError) -> ReadError {
         ReadError::Part { path: self.given.path.to_string(), source }
     }
 
