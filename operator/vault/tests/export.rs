@@ -316,7 +316,7 @@ async fn what_was_finished_is_kept_and_what_was_altered_is_not() {
     let target = volume(out.path()).await;
     let options = options(Format::Json);
     // Cut before its end: the disk is full from here on.
-    let left = Arc::new(AtomicI64::new(14));
+    let left = Arc::new(AtomicI64::new(16));
     let faulty: Arc<dyn Storage> = Arc::new(Faulty { inner: Arc::clone(&target), left, fault: Fault::Full });
     let error = export(&world.vault, &snapshots[3], &faulty, &options, |_| {}).await.unwrap_err();
     assert!(error.to_string().contains("--resume"), "{error}");
