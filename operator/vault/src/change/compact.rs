@@ -17,6 +17,7 @@ use crate::attempt::Attempt;
 use crate::codec::key::{NOBODY, key_of};
 use crate::codec::kind::Column;
 use crate::codec::merged::MergedWriter;
+use crate::codec::part::INDEX_FROM;
 use crate::codec::writer::{BEFORE_COLUMNS, before_columns, own_fields};
 use crate::codec::{self, CodecError, PartKey, Settings, check_part};
 use crate::error::{Result, VaultError};
@@ -102,8 +103,10 @@ impl Attempt {
         let key = self.run().data_key(object).await?;
         let inputs: Vec<Part> = step.parts.iter().filter_map(|at| parts.get(*at).cloned()).collect();
         let refs = vault.part_refs(&inputs)?;
+        // What was searchable by an index stays so.
+        let kept = inputs.iter().any(|part| part.index.is_some()).then_some(INDEX_FROM);
         let opener = vault.opener(inputs);
-        let (most_bytes, index_from) = (rule.span, rule.index_from);
+        let (most_bytes, index_from) = (rule.span, rule.index_from.or(kept));
         let job = Job { schema: schema.clone(), refs, key: key.part_key(), step, most_bytes, index_from };
         let (ready, mut finished) = mpsc::channel::<codec::Part>(1);
         // Two parts at most are in memory: one that is made, and one that is stored.

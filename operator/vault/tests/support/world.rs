@@ -68,7 +68,7 @@ pub fn cells(schema: &ObjectSchema, number: u32, record: &Record) -> Vec<Option<
 
 /// Small files and groups, so that everything happens with few rows.
 pub fn small() -> Settings {
-    Settings { group_rows: 16, batch_rows: 7, ..Settings::delta() }
+    Settings { group_rows: 16, batch_rows: 7, index_from: Some(0), ..Settings::delta() }
 }
 
 /// A line with snapshots of one object.
@@ -300,7 +300,17 @@ pub fn start(many: u32) -> Vec<(u32, Record)> {
 
 /// A rule that compacts small things.
 pub fn eager() -> Rule {
-    Rule { layers: 1, wide: 2, share: 40, pieces: 2, span: 4000, least: 1, fan_in: 4, base_fan_in: 3 }
+    Rule {
+        layers: 1,
+        wide: 2,
+        share: 40,
+        pieces: 2,
+        span: 4000,
+        least: 1,
+        fan_in: 4,
+        base_fan_in: 3,
+        index_from: Some(0),
+    }
 }
 
 /// xorshift: the same days on every machine.
