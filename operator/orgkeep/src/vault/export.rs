@@ -147,15 +147,21 @@ pub(super) async fn run(args: &ExportArgs) -> CommandResult {
         Output::Json => say(&format!("{}\n", serde_json::to_string_pretty(&exported)?))?,
         Output::Table => {
             say(&format!(
-                "exported snapshot {} of line {}: {} objects, {}; {} files were there\n",
+                "exported snapshot {} of line {}: {} objects, {}; {} were there\n",
                 manifest.seq,
                 manifest.line_id,
                 exported.objects,
                 wrote(&exported),
                 exported.present
             ))?;
+            if exported.versions > 0 {
+                say(&format!("{} versions of Delta tables are new\n", exported.versions))?;
+            }
             if exported.missing > 0 {
-                say(&format!("{} objects are missing; export.json says why\n", exported.missing))?;
+                say(&format!(
+                    "{} objects are missing: the snapshot has nothing of them, or none of the fields\n",
+                    exported.missing
+                ))?;
             }
         }
     }

@@ -12,6 +12,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::filter_record_batch;
 use orgkeep_core::schema::ObjectSchema;
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use super::Result;
 use super::error::ExportError;
@@ -21,6 +22,7 @@ use crate::change::{ChangeKind, Comparison};
 use crate::codec::CodecError;
 use crate::codec::key::{id_of, key_of};
 use crate::codec::kind::Kind;
+use crate::manifest::FileRef;
 use crate::read::{Batches, Keys, ReadError, Rows};
 use crate::state::State;
 use crate::vault::Vault;
@@ -33,9 +35,10 @@ pub(super) const OWN: [&str; 3] = ["_op", "_snapshot", "_time"];
 /// What changed from one state to another.
 #[derive(Clone)]
 pub(super) struct Changes {
-    /// `None`: nothing was before, and every row is new.
-    pub(super) before: Option<State>,
-    pub(super) after: State,
+    pub(super) object: String,
+    /// The state before; `None`: there was none, and every row is new.
+    pub(super) before: Option<FileRef>,
+    pub(super) after: FileRef,
     /// The fields of all states that are exported, of the newest types.
     pub(super) schema: ObjectSchema,
     /// Fields that are wanted.
@@ -90,14 +93,19 @@ fn word(kind: ChangeKind) -> &'static str {
 
 impl Changes {
     /// Fields that the state has, of those that are wanted.
-    fn present(&self) -> Vec<String> {
-        let has = |name: &&String| self.after.schema.columns().any(|field| field.name == **name);
+    fn present(&self, after: &State) -> Vec<String> {
+        let has = |name: &&String| after.schema.columns().any(|field| field.name == **name);
         self.fields.iter().filter(has).cloned().collect()
     }
 
-    fn comparison(&self, vault: &Vault) -> Result<Option<Comparison>> {
-        let Some(before) = &self.before else { return Ok(None) };
-        Ok(Some(vault.compare(before, vault, &self.after)?))
+    /// The state afterwards, and how it differs from the one before.
+    fn open(&self, vault: &Vault) -> Result<(State, Option<Comparison>)> {
+        let runtime = Handle::current();
+        let after = runtime.block_on(vault.read_state(&self.after))?;
+        let Some(before) = &self.before else { return Ok((after, None)) };
+        let before = runtime.block_on(vault.read_state(before))?;
+        let comparison = vault.compare(&before, vault, &after)?;
+        Ok((after, Some(comparison)))
     }
 
     /// The next changes; nothing at the end.
@@ -115,14 +123,14 @@ impl Changes {
     }
 
     fn read(&self, source: ReadError) -> ExportError {
-        ExportError::Read { object: self.after.object.clone(), source }
+        ExportError::Read { object: self.object.clone(), source }
     }
 
     /// Every row that a chunk names must have been found.
     fn found(&self, chunk: &Chunk, rows: u64) -> Result<()> {
         match chunk.keys() {
             Some(keys) if keys.len() as u64 != rows => Err(ExportError::Incomplete {
-                object: self.after.object.clone(),
+                object: self.object.clone(),
                 rows,
                 expected: keys.len() as u64,
             }),
@@ -132,19 +140,20 @@ impl Changes {
 
     /// Writes them as text; how many. Blocks.
     pub(super) fn records(&self, vault: &Vault, out: &mut impl Write, style: Style) -> Result<u64> {
-        let present = self.present();
+        let (after, mut comparison) = self.open(vault)?;
+        let present = self.present(&after);
         let mut to = RecordWriter::new(out, style, &self.fields, &present);
         to.head(&OWN).map_err(|source| self.read(source))?;
-        let (mut comparison, mut begun) = (self.comparison(vault)?, false);
+        let mut begun = false;
         let mut all = 0;
         while let Some(chunk) = Self::chunk(&mut comparison, &mut begun)? {
             let keys = chunk.keys();
             let nothing = keys.as_ref().is_some_and(|keys| keys.is_empty());
             let keys = keys.map_or(Keys::All, Keys::Near);
             if !nothing {
-                let parts = vault.part_refs(&self.after.parts)?;
-                let opener = vault.opener(self.after.parts.clone());
-                let mut rows = Rows::of(&self.after.schema, Some(&present), keys, parts, opener)
+                let parts = vault.part_refs(&after.parts)?;
+                let opener = vault.opener(after.parts.clone());
+                let mut rows = Rows::of(&after.schema, Some(&present), keys, parts, opener)
                     .map_err(|source| self.read(source))?;
                 let mut found = 0;
                 while let Some(row) = rows.next().map_err(|source| self.read(source))? {
@@ -155,9 +164,9 @@ impl Changes {
                     }
                 }
                 self.found(&chunk, found)?;
-                if matches!(chunk, Chunk::All) && found != self.after.rows {
-                    let object = self.after.object.clone();
-                    return Err(ExportError::Incomplete { object, rows: found, expected: self.after.rows });
+                if matches!(chunk, Chunk::All) && found != after.rows {
+                    let object = self.object.clone();
+                    return Err(ExportError::Incomplete { object, rows: found, expected: after.rows });
                 }
                 all += found;
             }
@@ -192,9 +201,10 @@ impl Changes {
 
     /// Writes them as batches. Blocks.
     pub(super) fn batches(&self, vault: &Vault, to: &mut TableWriter) -> Result<()> {
-        let encode = |source: CodecError| ExportError::Encode { object: self.after.object.clone(), source };
+        let encode = |source: CodecError| ExportError::Encode { object: self.object.clone(), source };
         let schema = self.arrow();
-        let present = self.present();
+        let (after, mut comparison) = self.open(vault)?;
+        let present = self.present(&after);
         let mut columns: Vec<Field> = present
             .iter()
             .map(|name| {
@@ -202,14 +212,14 @@ impl Changes {
             })
             .collect();
         columns.push(Field::new("_raw", DataType::Utf8, true));
-        let (mut comparison, mut begun) = (self.comparison(vault)?, false);
+        let mut begun = false;
         while let Some(chunk) = Self::chunk(&mut comparison, &mut begun)? {
             let keys = chunk.keys();
             let nothing = keys.as_ref().is_some_and(|keys| keys.is_empty());
             let keys = keys.map_or(Keys::All, Keys::Near);
             if !nothing {
-                let parts = vault.part_refs(&self.after.parts)?;
-                let opener = vault.opener(self.after.parts.clone());
+                let parts = vault.part_refs(&after.parts)?;
+                let opener = vault.opener(after.parts.clone());
                 let mut batches = Batches::with(columns.clone(), &self.schema, keys, parts, opener);
                 let mut found = 0;
                 while let Some(batch) = batches.next().map_err(|source| self.read(source))? {
@@ -218,9 +228,9 @@ impl Changes {
                     to.write(&batch).map_err(encode)?;
                 }
                 self.found(&chunk, found)?;
-                if matches!(chunk, Chunk::All) && found != self.after.rows {
-                    let object = self.after.object.clone();
-                    return Err(ExportError::Incomplete { object, rows: found, expected: self.after.rows });
+                if matches!(chunk, Chunk::All) && found != after.rows {
+                    let object = self.object.clone();
+                    return Err(ExportError::Incomplete { object, rows: found, expected: after.rows });
                 }
             }
             let gone: Vec<String> = chunk.gone().filter_map(id_of).map(|id| id.to_string()).collect();

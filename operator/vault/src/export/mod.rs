@@ -17,6 +17,7 @@ mod pieces;
 mod records;
 mod sink;
 mod table;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,7 +49,9 @@ pub struct Exported {
     pub rows: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Files that an earlier attempt had finished.
+    /// Versions of Delta tables made now.
+    pub versions: u64,
+    /// Files that an earlier attempt had finished; versions that Delta tables had.
     pub present: u64,
     /// Objects of which the snapshot holds nothing.
     pub missing: u64,
@@ -76,8 +79,14 @@ pub async fn export(
     let mut done = Exported::default();
     let mut objects = Vec::new();
     let mut missing = Vec::new();
+    let line = vault.line(&manifest.line_id).await?;
+    let timeline = match options.what {
+        What::Changes { .. } => timeline::Timeline::read(&line, manifest.seq).await?,
+        What::Difference { from } => timeline::Timeline::between(&line, from, manifest).await?,
+        What::Snapshot => timeline::Timeline::default(),
+    };
     for entry in chosen {
-        let plan = pieces::plan(vault, manifest, entry, options).await?;
+        let plan = pieces::plan(vault, manifest, entry, &timeline, options).await?;
         let plan = match plan {
             pieces::Plan::Pieces(plan) => plan,
             pieces::Plan::Missing(why) => {

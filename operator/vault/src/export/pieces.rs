@@ -7,6 +7,7 @@ use super::changes::Changes;
 use super::error::ExportError;
 use super::options::{Format, Options, What};
 use super::sink::{Packing, Sink};
+use super::timeline::{Moment, Timeline};
 use super::{Result, pick, records, table};
 use crate::codec::key::key_of;
 use crate::manifest::{Manifest, ObjectEntry};
@@ -53,6 +54,7 @@ pub(super) async fn plan(
     vault: &Vault,
     manifest: &Manifest,
     entry: &ObjectEntry,
+    timeline: &Timeline,
     options: &Options,
 ) -> Result<Plan> {
     if entry.state.is_none() {
@@ -62,7 +64,7 @@ pub(super) async fn plan(
     }
     let state = vault.state(manifest, &entry.name).await?;
     if options.what != What::Snapshot {
-        return changes(vault, manifest, state, options).await;
+        return changes(vault, timeline.of(&entry.name), state, options).await;
     }
     let Some(fields) = pick::columns(&state.schema, &options.fields) else {
         return Ok(Plan::Missing("it has none of the fields".to_owned()));
@@ -103,43 +105,21 @@ fn ranges(vault: &Vault, state: &State, rows_per_file: u64) -> Result<Vec<Keys>>
 }
 
 /// One piece for each snapshot that changed the object.
-async fn changes(vault: &Vault, manifest: &Manifest, last: State, options: &Options) -> Result<Plan> {
+async fn changes(vault: &Vault, moments: &[Moment], last: State, options: &Options) -> Result<Plan> {
     if !has_id(&last.schema) {
         return Ok(Plan::Missing("its rows have no Id, so versions of a row cannot be told".to_owned()));
     }
-    let line = vault.line(&manifest.line_id).await?;
-    let mut states: Vec<(Manifest, State)> = Vec::new();
-    match options.what {
-        What::Difference { from } => {
-            let from = line.manifest(&from.to_string()).await?;
-            if from.object(&last.object).is_some_and(|entry| entry.state.is_some()) {
-                let state = vault.state(&from, &last.object).await?;
-                states.push((from, state));
-            }
-            states.push((manifest.clone(), last.clone()));
-        }
-        What::Snapshot | What::Changes { .. } => {
-            for snapshot in line.snapshots().await?.into_iter().filter(|one| one.seq <= manifest.seq) {
-                let Some(file) = snapshot.object(&last.object).and_then(|entry| entry.state.clone()) else {
-                    continue;
-                };
-                let same = |(before, _): &(Manifest, State)| {
-                    before.object(&last.object).and_then(|entry| entry.state.as_ref()) == Some(&file)
-                };
-                if states.last().is_none_or(|before| !same(before)) {
-                    let state = vault.state(&snapshot, &last.object).await?;
-                    states.push((snapshot, state));
-                }
-            }
-        }
-    }
+    // Rows of the first of two snapshots are not told, nor what came up to `since`.
     let since = match options.what {
         What::Changes { since } => since.unwrap_or(0),
-        _ => 0,
+        What::Difference { from } => from,
+        What::Snapshot => 0,
     };
-    let shown: Vec<&State> =
-        states.iter().filter(|(snapshot, _)| snapshot.seq > since).map(|(_, state)| state).collect();
-    let schema = union(&last.schema, &shown);
+    let shown = moments.iter().filter(|moment| moment.seq > since);
+    let mut schema = last.schema.clone();
+    for moment in shown.clone().rev() {
+        add_fields(&mut schema, &vault.read_state(&moment.state).await?.schema);
+    }
     let Some(fields) = pick::columns(&schema, &options.fields) else {
         return Ok(Plan::Missing("it has none of the fields".to_owned()));
     };
@@ -152,40 +132,29 @@ async fn changes(vault: &Vault, manifest: &Manifest, last: State, options: &Opti
     if options.format == Format::Parquet {
         columns.push(own("_raw", FieldType::String));
     }
-    let net = matches!(options.what, What::Difference { .. });
-    let mut pieces = Vec::new();
-    for (at, (snapshot, state)) in states.iter().enumerate() {
-        let before = at.checked_sub(1).map(|before| states[before].1.clone());
-        if snapshot.seq <= since || (net && at + 1 != states.len()) {
-            continue;
-        }
+    let pieces = shown.map(|moment| {
+        let before = moments.iter().rev().find(|before| before.seq < moment.seq);
         let changes = Changes {
-            before,
-            after: state.clone(),
+            object: last.object.clone(),
+            before: before.map(|before| before.state.clone()),
+            after: moment.state.clone(),
             schema: schema.clone(),
             fields: fields.clone(),
-            snapshot: snapshot.seq,
-            time: snapshot.completion_time.clone(),
+            snapshot: moment.seq,
+            time: moment.time.clone(),
         };
-        pieces.push(Piece {
-            name: format!("{}/{:06}", last.object, snapshot.seq),
-            kind: Kind::Changes(Box::new(changes)),
-        });
-    }
-    Ok(Plan::Pieces(Pieces { pieces, columns, rows: None }))
+        Piece { name: format!("{}/{:06}", last.object, moment.seq), kind: Kind::Changes(Box::new(changes)) }
+    });
+    Ok(Plan::Pieces(Pieces { pieces: pieces.collect(), columns, rows: None }))
 }
 
-/// The newest schema, and after its fields those that only older ones have.
-fn union(newest: &ObjectSchema, states: &[&State]) -> ObjectSchema {
-    let mut union = newest.clone();
-    for schema in states.iter().rev().map(|state| &state.schema) {
-        for field in schema.columns() {
-            if union.field(&field.name).is_none() {
-                union.fields.push(field.clone());
-            }
+/// Adds the fields that a schema does not have.
+fn add_fields(schema: &mut ObjectSchema, older: &ObjectSchema) {
+    for field in older.columns() {
+        if schema.field(&field.name).is_none() {
+            schema.fields.push(field.clone());
         }
     }
-    union
 }
 
 fn chosen(schema: &ObjectSchema, fields: &[String]) -> Vec<Field> {
@@ -217,7 +186,7 @@ impl Piece {
     ) -> Result<(u64, Sink)> {
         let object = match &self.kind {
             Kind::Rows { state, .. } => state.object.clone(),
-            Kind::Changes(changes) => changes.after.object.clone(),
+            Kind::Changes(changes) => changes.object.clone(),
         };
         let read = |source| ExportError::Read { object: object.clone(), source };
         let encode = |source| ExportError::Encode { object: object.clone(), source };
