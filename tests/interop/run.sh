@@ -2,7 +2,8 @@
 # Other people's programs on both ends, each part with a table of its own:
 #   vault    `orgkeep run` on the quickstart, then the rows of its vault as pyarrow and DuckDB read them with the key,
 #            against the rows that simple-salesforce reads from the simulator; then of a vault with 30 days of changes, a
-#            compaction, another schema and another key, against `orgkeep vault read`
+#            compaction, another schema and another key, against `orgkeep vault read`; then what `orgkeep vault export`
+#            makes of that vault as DuckDB, pyarrow and deltalake open it, in every form and at each snapshot
 #   replay   every recorded read request of an org against the simulator's answer
 #   clients  jsforce, node-sf-bulk2, simple-salesforce, salesforce-bulk, aiosalesforce and tap-salesforce, unmodified,
 #            against the simulator
@@ -15,7 +16,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/lib.sh
 source "$here/../lib.sh"
 bin=$(binaries "${ORGKEEP_PROFILE:-dev}") || exit 1
-python=$(python_with interop 'duckdb==2.0.1' 'pyarrow==26.0.1' 'simple-salesforce==1.12.10' 'salesforce-bulk==2.2.0' 'aiosalesforce==0.6.2' 'cryptography==50.0.2') || exit 1
+python=$(python_with interop 'duckdb==2.0.1' 'pyarrow==26.0.1' 'simple-salesforce==1.12.10' 'salesforce-bulk==2.2.0' 'aiosalesforce==0.6.2' 'cryptography==50.0.2' 'deltalake==1.6.6' 'pyrage==1.4.0') || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -28,7 +29,8 @@ vault() {
   "$bin/orgkeep" run -f "$work/quickstart" -o json >"$work/run.json" || { cat "$work/run.json"; return 1; }
   "$python" "$here/vault/compare.py" "$bin" "$work/quickstart" "$accounts" || return 1
   (cd "$ORGKEEP_ROOT" && nice cargo build --locked --quiet --package orgkeep-vault --example made_vault) || return 1
-  "$python" "$here/vault/changes.py" "$bin/orgkeep" "$CARGO_TARGET_DIR/debug/examples/made_vault"
+  "$python" "$here/vault/changes.py" "$bin/orgkeep" "$CARGO_TARGET_DIR/debug/examples/made_vault" || return 1
+  "$python" "$here/vault/views.py" "$bin/orgkeep" "$CARGO_TARGET_DIR/debug/examples/made_vault"
 }
 
 replay() { "$python" "$here/replay/replay.py" "$bin"; }
@@ -49,7 +51,7 @@ failed=0
 for part in "${parts[@]}"; do
   case $part in
     vault|replay|clients|writes) ;;
-    *) sed -n '2,12p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,13p' "$0" >&2; exit 2 ;;
   esac
 done
 for part in "${parts[@]}"; do
