@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::vault::ExportArgs;
+use crate::vault::{BundleCommand, ExportArgs};
 
 /// Backup and recovery of Salesforce orgs.
 #[derive(Debug, Parser)]
@@ -207,6 +207,12 @@ pub(crate) enum VaultCommand {
         /// The other place, written as `--vault` is.
         #[arg(long, value_name = "URL")]
         to: String,
+    },
+    /// Carry snapshots to a site that no network reaches, in one signed file.
+    Bundle {
+        /// What to do.
+        #[command(subcommand)]
+        command: BundleCommand,
     },
     /// Write records to a directory or a bucket for analysts: of a snapshot, or the history of changes.
     Export(ExportArgs),

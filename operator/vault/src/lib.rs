@@ -71,6 +71,7 @@
 mod attempt;
 mod aws;
 mod blob;
+pub mod bundle;
 mod canonical;
 mod catalog;
 pub mod change;

@@ -1,5 +1,6 @@
 //! `orgkeep vault …`: a look into a vault, with nothing but its storage and a key.
 
+mod bundle;
 mod compare;
 mod copy;
 mod export;
@@ -10,6 +11,7 @@ mod show;
 mod snapshots;
 mod verify;
 
+pub(crate) use bundle::BundleCommand;
 pub(crate) use export::ExportArgs;
 
 use std::path::{Path, PathBuf};
@@ -62,6 +64,7 @@ pub(crate) async fn run(command: VaultCommand) -> CommandResult {
             recipients::change(&access, Rekey { add_key, add_recipients, remove }).await
         }
         VaultCommand::Copy { access, to } => copy::run(&access, &to).await,
+        VaultCommand::Bundle { command } => bundle::run(&command).await,
         VaultCommand::Export(args) => export::run(&args).await,
         VaultCommand::Repair { access } => repair::run(&access).await,
         VaultCommand::Read { access, snapshot, object, fields, format, limit } => {
