@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::error::{Result, VaultError};
 use crate::layout::{self, LINES, VAULT};
 use crate::manifest::{FileRef, Manifest};
 use crate::storage::{Storage, StorageErrorKind};
+use crate::tree::TreeLists;
 use crate::vault::{Vault, compare_digest, read_document};
 
 /// Files on their way at a time.
@@ -47,50 +49,114 @@ pub async fn copy(from: &Vault, to: &Arc<dyn Storage>, told: impl Fn(&Copied)) -
     let mut lines = from.storage().list_folders(LINES).await?;
     lines.sort();
     for id in lines {
-        let line = from.line(&id).await?;
-        let numbers = line.numbers().await?;
-        no_more_than(to, &id, numbers.last().copied()).await?;
-        let document = layout::line_document(&id);
+        line(from, to, &id, &mut copied, &told).await?;
+        copied.lines += 1;
+    }
+    Ok(copied)
+}
+
+/// Copies a line: its files, then its redactions, then its manifests, in that order wherever one rests on another.
+async fn line(
+    from: &Vault,
+    to: &Arc<dyn Storage>,
+    id: &str,
+    copied: &mut Copied,
+    told: &impl Fn(&Copied),
+) -> Result<()> {
+    let numbers = from.line(id).await?.numbers().await?;
+    no_more_than(to, id, numbers.last().copied()).await?;
+    for document in layout::documents(id) {
         if to.read_mutable(&document).await?.is_none() {
             mutable(from.storage(), to, &document).await?;
         }
-        copied.lines += 1;
-        // What the snapshot before has is there: most files are shared between neighbours.
-        let mut known = HashSet::new();
+    }
+    let redactions = lacking(from.storage(), to, &layout::redactions(id)).await?;
+    if !redactions.is_empty() {
+        // Snapshots that the copy has may rest on files that only a redaction names.
+        let (mut known, mut lists) = (HashSet::new(), TreeLists::default());
         for &seq in &numbers {
-            let path = layout::snapshot(&id, seq);
-            let bytes = from.storage().get(&path).await?;
-            let manifest = Manifest::read(&bytes, from.id(), &id, seq, from.signing_key())?;
-            let all = from.files_of(&manifest).await?;
-            let wanted: Vec<&FileRef> = all.values().filter(|file| !known.contains(&file.path)).collect();
-            let mut files = stream::iter(wanted)
-                .map(|file| async move { Ok::<_, VaultError>((one(from, to, file).await?, file.size)) })
-                .buffer_unordered(IN_FLIGHT);
-            while let Some((was_copied, size)) = files.try_next().await? {
-                if was_copied {
-                    copied.files += 1;
-                    copied.bytes += size;
-                    told(&copied);
-                }
-            }
-            drop(files);
-            match to.put_if_absent(&path, bytes.clone()).await {
-                Ok(()) => copied.snapshots += u64::from(!manifest.is_void()),
-                Err(error) if error.kind == StorageErrorKind::AlreadyExists => {
-                    if to.get(&path).await? != bytes {
-                        return Err(diverged(to, &path));
-                    }
-                    copied.present += u64::from(!manifest.is_void());
-                }
-                Err(error) => return Err(error.into()),
-            }
-            told(&copied);
-            known = all.into_keys().collect();
+            let (_, manifest) = read(from, id, seq).await?;
+            known = files(from, to, &manifest, &known, &mut lists, copied, told).await?;
         }
-        // Only now that it is known to be the same history: who it belongs to may have changed.
+        for path in redactions {
+            let bytes = from.storage().get(&path).await?;
+            once(to, &path, bytes).await?;
+        }
+    }
+    // What the snapshot before has is there: most files are shared between neighbours.
+    let (mut known, mut lists) = (HashSet::new(), TreeLists::default());
+    for &seq in &numbers {
+        let (bytes, manifest) = read(from, id, seq).await?;
+        known = files(from, to, &manifest, &known, &mut lists, copied, told).await?;
+        let snapshots = u64::from(!manifest.is_void());
+        if once(to, &manifest.path(), bytes).await? {
+            copied.snapshots += snapshots;
+        } else {
+            copied.present += snapshots;
+        }
+        told(copied);
+    }
+    // Only now that it is known to be the same history: who it belongs to may have changed.
+    for document in layout::documents(id) {
         mutable(from.storage(), to, &document).await?;
     }
-    Ok(copied)
+    Ok(())
+}
+
+/// A manifest, and its bytes.
+async fn read(from: &Vault, line: &str, seq: u64) -> Result<(Bytes, Manifest)> {
+    let bytes = from.storage().get(&layout::snapshot(line, seq)).await?;
+    let manifest = Manifest::read(&bytes, from.id(), line, seq, from.signing_key())?;
+    Ok((bytes, manifest))
+}
+
+/// Copies the files of a snapshot, but for those that are known to be there; all that it rests on.
+async fn files(
+    from: &Vault,
+    to: &Arc<dyn Storage>,
+    manifest: &Manifest,
+    known: &HashSet<String>,
+    lists: &mut TreeLists,
+    copied: &mut Copied,
+    told: &impl Fn(&Copied),
+) -> Result<HashSet<String>> {
+    let all = from.files_with(manifest, lists).await?;
+    let wanted: Vec<&FileRef> = all.values().filter(|file| !known.contains(&file.path)).collect();
+    let mut files = stream::iter(wanted)
+        .map(|file| async move { Ok::<_, VaultError>((one(from, to, file).await?, file.size)) })
+        .buffer_unordered(IN_FLIGHT);
+    while let Some((was_copied, size)) = files.try_next().await? {
+        if was_copied {
+            copied.files += 1;
+            copied.bytes += size;
+            told(copied);
+        }
+    }
+    drop(files);
+    Ok(all.into_keys().collect())
+}
+
+/// Files of a folder that the copy lacks, in the order of their names.
+async fn lacking(from: &Arc<dyn Storage>, to: &Arc<dyn Storage>, folder: &str) -> Result<Vec<String>> {
+    let there: HashSet<String> = to.list(folder).map_ok(|entry| entry.path).try_collect().await?;
+    let here: Vec<String> = from.list(folder).map_ok(|entry| entry.path).try_collect().await?;
+    let mut lacking: Vec<String> = here.into_iter().filter(|path| !there.contains(path)).collect();
+    lacking.sort();
+    Ok(lacking)
+}
+
+/// Puts what never changes; whether it was not there.
+async fn once(to: &Arc<dyn Storage>, path: &str, bytes: Bytes) -> Result<bool> {
+    match to.put_if_absent(path, bytes.clone()).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind == StorageErrorKind::AlreadyExists => {
+            if to.get(path).await? != bytes {
+                return Err(diverged(to, path));
+            }
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Makes the copy the same vault, or sees that it is.

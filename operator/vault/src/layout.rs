@@ -39,6 +39,17 @@ pub(crate) fn epoch(line: &str) -> String {
     format!("{LINES}/{line}/epoch.json")
 }
 
+/// Mutable documents of a line that go with its history wherever that goes: whose it is, what must be kept, what was
+/// retired. Leases and counts of sweeps do not.
+pub(crate) fn documents(line: &str) -> [String; 3] {
+    ["line", "holds", "deletions"].map(|name| format!("{LINES}/{line}/{name}.json"))
+}
+
+/// Folder of the redactions of a line.
+pub(crate) fn redactions(line: &str) -> String {
+    format!("{LINES}/{line}/redactions/")
+}
+
 pub(crate) fn snapshots(line: &str) -> String {
     format!("{LINES}/{line}/snapshots/")
 }

@@ -4,7 +4,7 @@
 //! files that it rests on, whose names say nothing, so that whoever has no key can check, copy and collect them. Both
 //! are named by what is in them: a tree that did not change is stored once, however many snapshots hold it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,10 @@ struct ListDocument {
     /// Sorted by path, each once; the tree's own blob is not among them.
     files: Vec<FileRef>,
 }
+
+/// Lists of the trees of a snapshot, by path: named by what is in them, so that the next one's are the same.
+#[derive(Debug, Default)]
+pub(crate) struct TreeLists(HashMap<String, Vec<FileRef>>);
 
 impl ListDocument {
     fn of(vault: &Vault, line: &str, entries: &[TreeEntry]) -> Self {
@@ -129,12 +133,28 @@ impl Vault {
 
     /// Every file that a snapshot rests on, by path: those that its manifest names, and those of its trees.
     pub async fn files_of(&self, manifest: &Manifest) -> Result<BTreeMap<String, FileRef>> {
+        self.files_with(manifest, &mut TreeLists::default()).await
+    }
+
+    /// As [`Vault::files_of`], of one snapshot after another: a list that the one before has is not read again.
+    pub(crate) async fn files_with(
+        &self,
+        manifest: &Manifest,
+        lists: &mut TreeLists,
+    ) -> Result<BTreeMap<String, FileRef>> {
         let mut files: BTreeMap<String, FileRef> =
             manifest.files.iter().map(|file| (file.path.clone(), file.clone())).collect();
+        let mut now = HashMap::new();
         for tree in &manifest.trees {
-            let listed = self.tree_files(&tree.list).await?;
-            files.extend(listed.into_iter().map(|file| (file.path.clone(), file)));
+            let listed = match lists.0.remove(&tree.list.path) {
+                Some(known) => known,
+                None => self.tree_files(&tree.list).await?,
+            };
+            files.extend(listed.iter().map(|file| (file.path.clone(), file.clone())));
+            now.insert(tree.list.path.clone(), listed);
         }
+        // What only older snapshots have is let go.
+        lists.0 = now;
         Ok(files)
     }
 }

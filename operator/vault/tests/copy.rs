@@ -10,7 +10,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use faulty::{FAULTS, Faulty};
+use faulty::{FAULTS, Fault, Faulty};
 use orgkeep_core::reason::Reason;
 use orgkeep_vault::copy::{Copied, copy};
 use orgkeep_vault::storage::Storage;
@@ -135,4 +135,52 @@ async fn what_would_lie_is_refused() {
     assert!(error.to_string().contains(&file.path), "{error}");
     assert_eq!(good(&to).await, 0);
     assert!(to.head(&file.path).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_expire_and_a_target_that_fills_up_are_told_and_the_copy_goes_on() {
+    let here = tempfile::tempdir().unwrap();
+    let from = volume(here.path()).await;
+    let (_, vault) = source(&from, 3).await;
+    for (fault, reason) in
+        [(Fault::Expired, Reason::VaultAccessDenied), (Fault::Full, Reason::VaultUnreachable)]
+    {
+        let mut seen = Vec::new();
+        for call in (1..).step_by(5) {
+            let there = tempfile::tempdir().unwrap();
+            let to = volume(there.path()).await;
+            let left = Arc::new(AtomicI64::new(call));
+            let faulty: Arc<dyn Storage> =
+                Arc::new(Faulty { inner: Arc::clone(&to), left: Arc::clone(&left), fault });
+            match copy(&vault, &faulty, |_| {}).await {
+                Ok(_) => break,
+                Err(error) => assert_eq!(error.reason(), reason, "call {call}: {error}"),
+            }
+            if to.read_mutable("vault.json").await.unwrap().is_some() {
+                seen.push(good(&to).await);
+            }
+            copy(&vault, &to, |_| {}).await.unwrap();
+            assert_eq!(good(&to).await, 3, "{fault:?}, call {call}");
+        }
+        eprintln!("{fault:?}: snapshots that a cut copy shows: {seen:?}");
+        assert!(seen.len() > 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redactions_holds_and_deletions_go_along() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (volume(here.path()).await, volume(there.path()).await);
+    let (line, vault) = source(&from, 1).await;
+    let document = |name: &str| format!("lines/{}/{name}.json", line.id());
+    copy(&vault, &to, |_| {}).await.unwrap();
+    let text = |text: &'static str| bytes::Bytes::from_static(text.as_bytes());
+    from.replace_if_match(&document("holds"), None, text("{}")).await.unwrap();
+    let (_, version) = from.read_mutable(&document("holds")).await.unwrap().unwrap();
+    copy(&vault, &to, |_| {}).await.unwrap();
+    assert_eq!(to.read_mutable(&document("holds")).await.unwrap().unwrap().0, "{}");
+    from.replace_if_match(&document("holds"), Some(&version), text("{\"a\":1}")).await.unwrap();
+    copy(&vault, &to, |_| {}).await.unwrap();
+    assert_eq!(to.read_mutable(&document("holds")).await.unwrap().unwrap().0, "{\"a\":1}");
+    assert!(to.read_mutable(&document("lease")).await.unwrap().is_none(), "a lease is of its place");
 }

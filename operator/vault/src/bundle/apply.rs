@@ -16,6 +16,7 @@ use crate::keys::Access;
 use crate::layout::{self, LINES, VAULT};
 use crate::manifest::{FileRef, Manifest};
 use crate::storage::{Storage, StorageErrorKind};
+use crate::tree::TreeLists;
 use crate::vault::{Vault, compare_digest, read_document};
 
 /// Bytes read at a time.
@@ -158,6 +159,7 @@ struct Site {
     vault: Option<Vault>,
     /// Files that are known to be there: of the bundle, and of the manifest before.
     there: BTreeSet<String>,
+    lists: TreeLists,
     /// Lines that got a snapshot.
     grown: BTreeSet<String>,
 }
@@ -193,6 +195,7 @@ impl Site {
             documents: BTreeMap::new(),
             vault: None,
             there: BTreeSet::new(),
+            lists: TreeLists::default(),
             grown: BTreeSet::new(),
         };
         for need in site.index.needs.clone() {
@@ -320,7 +323,8 @@ impl Site {
     /// Commits a snapshot whose files all stand.
     async fn manifest(&mut self, manifest: &Manifest, bytes: Bytes) -> Result<()> {
         let name = format!("{}/{}", manifest.line_id, manifest.seq);
-        let files = self.begin().await?.files_of(manifest).await?;
+        let vault = self.begin().await?.clone();
+        let files = vault.files_with(manifest, &mut self.lists).await?;
         for file in files.values().filter(|file| !self.there.contains(&file.path)) {
             self.is_there(file, &name).await?;
         }
@@ -354,7 +358,7 @@ impl Site {
 
     /// Whether snapshots of the line were retired, here or where the bundle comes from.
     async fn retires(&self, line: &str) -> Result<bool> {
-        let path = format!("{}/deletions.json", layout::line(line));
+        let [.., path] = layout::documents(line);
         Ok(self.documents.contains_key(&path) || self.target.read_mutable(&path).await?.is_some())
     }
 

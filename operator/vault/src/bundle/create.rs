@@ -13,6 +13,7 @@ use crate::error::VaultError;
 use crate::keys::envelope::random;
 use crate::layout::{self, FORMAT_VERSION, VAULT};
 use crate::manifest::{FileRef, Manifest};
+use crate::tree::TreeLists;
 use crate::vault::{Vault, now};
 
 /// What goes into a bundle.
@@ -120,17 +121,16 @@ async fn index(vault: &Vault, selection: &Selection) -> Result<(Index, Documents
         if wanted.is_empty() {
             continue;
         }
-        for name in ["line", "holds", "deletions"] {
-            let path = format!("{}/{name}.json", layout::line(line.id()));
+        for path in layout::documents(line.id()) {
             mutable(vault, &path, &mut members, &mut documents).await?;
         }
         // Files that the other side has: those of the snapshot before, which it must have.
-        let mut known = BTreeMap::new();
+        let (mut known, mut lists) = (BTreeMap::new(), TreeLists::default());
         if let Some(seq) = before {
             let bytes = storage.get(&layout::snapshot(line.id(), seq)).await?;
             let manifest = Manifest::read(&bytes, vault.id(), line.id(), seq, vault.signing_key())?;
             needs.push(Need { line_id: line.id().to_owned(), seq, sha256: digest::sha256(&bytes) });
-            known = vault.files_of(&manifest).await?;
+            known = vault.files_with(&manifest, &mut lists).await?;
         } else if since > 0 {
             return Err(BundleError::Nothing(format!("line {} has no snapshot up to {since}", line.id())));
         }
@@ -139,14 +139,14 @@ async fn index(vault: &Vault, selection: &Selection) -> Result<(Index, Documents
             let bytes = storage.get(&path).await?;
             let manifest = Manifest::read(&bytes, vault.id(), line.id(), seq, vault.signing_key())?;
             members.push(member(Kind::Manifest, &path, &bytes));
-            for (path, file) in vault.files_of(&manifest).await? {
+            for (path, file) in vault.files_with(&manifest, &mut lists).await? {
                 if known.insert(path, file.clone()).is_none() {
                     members.push(Member { kind: Kind::File, file });
                 }
             }
         }
-        let redactions = format!("{}/redactions/", layout::line(line.id()));
-        let there: Vec<String> = storage.list(&redactions).map_ok(|entry| entry.path).try_collect().await?;
+        let there: Vec<String> =
+            storage.list(&layout::redactions(line.id())).map_ok(|entry| entry.path).try_collect().await?;
         for path in there {
             let bytes = storage.get(&path).await?;
             members.push(member(Kind::Redaction, &path, &bytes));

@@ -26,6 +26,8 @@ pub enum Fault {
     Denied,
     /// 507: the disk is full.
     Full,
+    /// 403 from then on: credentials that expired. Not among [`FAULTS`].
+    Expired,
 }
 
 /// All kinds.
@@ -37,13 +39,13 @@ impl Fault {
             Self::Refused | Self::Lost | Self::Full => StorageErrorKind::Unreachable,
             Self::Conflict if once => StorageErrorKind::AlreadyExists,
             Self::Conflict => StorageErrorKind::Conflict,
-            Self::Denied => StorageErrorKind::AccessDenied,
+            Self::Denied | Self::Expired => StorageErrorKind::AccessDenied,
         };
         StorageError::new(kind, path, format!("made to fail: {self:?}"))
     }
 }
 
-/// A storage whose n-th call fails, once (a full disk: from then on every write).
+/// A storage whose n-th call fails, once (a full disk: from then on every write; expired credentials: every call).
 #[derive(Debug, Clone)]
 pub struct Faulty {
     /// What it stands before.
@@ -59,9 +61,14 @@ impl Faulty {
         self.left.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
+    /// Whether the fault is one of these, and was met.
+    fn lasts(&self, faults: &[Fault]) -> bool {
+        faults.contains(&self.fault) && self.left.load(Ordering::SeqCst) < 0
+    }
+
     fn writes_fail(&self) -> bool {
         let hit = self.hit();
-        hit || (self.fault == Fault::Full && self.left.load(Ordering::SeqCst) < 0)
+        hit || self.lasts(&[Fault::Full, Fault::Expired])
     }
 
     async fn read<T>(
@@ -69,7 +76,8 @@ impl Faulty {
         path: &str,
         work: impl Future<Output = StorageResult<T>> + Send,
     ) -> StorageResult<T> {
-        if self.hit() && ![Fault::Conflict, Fault::Full].contains(&self.fault) {
+        let hit = self.hit() || self.lasts(&[Fault::Expired]);
+        if hit && ![Fault::Conflict, Fault::Full].contains(&self.fault) {
             return Err(self.fault.error(path, false));
         }
         work.await
@@ -124,7 +132,8 @@ impl Storage for Faulty {
         self.write(path, false, self.inner.replace_if_match(path, expected, bytes)).await
     }
     fn list(&self, prefix: &str) -> BoxStream<'_, StorageResult<Entry>> {
-        if self.hit() && ![Fault::Conflict, Fault::Full].contains(&self.fault) {
+        let hit = self.hit() || self.lasts(&[Fault::Expired]);
+        if hit && ![Fault::Conflict, Fault::Full].contains(&self.fault) {
             return stream::iter([Err(self.fault.error(prefix, false))]).boxed();
         }
         self.inner.list(prefix)
