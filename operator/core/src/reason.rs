@@ -119,6 +119,8 @@ reasons! {
     VaultCorrupted = Configuration, "run orgkeep vault verify; restore the bucket from its own history";
     /// Another run holds the line.
     LineBusy = Transient, "wait for the other run; its lease expires by itself";
+    /// A collection closed the run because it had not gone on for long.
+    RunClosed = Configuration, "start a new run";
     /// There is no recovery key.
     NoRecoveryKey = Configuration, "add an age recipient to spec.encryption.recipients, and keep its key offline";
     /// There is a recovery key.

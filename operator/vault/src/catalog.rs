@@ -17,8 +17,9 @@ impl Vault {
         };
         for line in self.lines().await? {
             if let Some(latest) = line.latest().await? {
-                facts.snapshots += latest.totals.snapshots;
-                facts.bytes += latest.totals.bytes;
+                let deletions = line.deletions().await?;
+                facts.snapshots += latest.totals.snapshots.saturating_sub(deletions.snapshots());
+                facts.bytes += latest.totals.bytes.saturating_sub(deletions.gone.bytes);
             }
         }
         Ok(facts)

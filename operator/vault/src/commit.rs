@@ -132,6 +132,11 @@ impl Line {
             if manifest.parent.as_ref().is_some_and(|parent| parent.seq >= next) {
                 continue;
             }
+            // After the number was read: a collection that closes the run, or sweeps, takes a number after that.
+            attempt.run().check_open().await?;
+            if tries == 0 && attempt.run().was_swept().await? {
+                self.check_files(&manifest).await?;
+            }
             // After the number was read: whoever takes the lease over from here on meets us at that number.
             lease.renew().await?;
             let bytes = manifest.sign(self.vault().keys())?;
@@ -207,7 +212,10 @@ impl Run {
     pub async fn committed(&self) -> Result<Option<Committed>> {
         let begun = self.begun().await?.and_then(|begun| begun.checked_sub(CLOCKS).ok());
         for seq in self.line().numbers().await?.into_iter().rev() {
-            let manifest = self.line().read_number(seq).await?;
+            let manifest = match self.line().read_number(seq).await {
+                Err(error) if error.is_not_found() => continue, // swept since it was listed
+                other => other?,
+            };
             if !manifest.is_void() && manifest.run_id == self.id() {
                 return Ok(Some(manifest.into()));
             }

@@ -63,7 +63,7 @@ async fn line(
     copied: &mut Copied,
     told: &impl Fn(&Copied),
 ) -> Result<()> {
-    let numbers = from.line(id).await?.numbers().await?;
+    let numbers = from.line(id).await?.standing().await?;
     no_more_than(to, id, numbers.last().copied()).await?;
     for document in layout::documents(id) {
         if to.read_mutable(&document).await?.is_none() {
@@ -83,6 +83,8 @@ async fn line(
             once(to, &path, bytes).await?;
         }
     }
+    // What was retired is not copied: the copy may lack it from now on.
+    mutable(from.storage(), to, &layout::deletions(id)).await?;
     // What the snapshot before has is there: most files are shared between neighbours.
     let (mut known, mut lists) = (HashSet::new(), TreeLists::default());
     for &seq in &numbers {

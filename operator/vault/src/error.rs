@@ -86,6 +86,16 @@ pub enum VaultError {
         /// Who has it now.
         by: String,
     },
+    /// A collection closed the run.
+    #[error("run {run} of line {line} may not go on: {why}")]
+    RunClosed {
+        /// The line.
+        line: String,
+        /// The run.
+        run: String,
+        /// Why, and since when.
+        why: String,
+    },
     /// No such line.
     #[error("the vault has no line {0:?}")]
     LineNotFound(String),
@@ -137,6 +147,7 @@ impl VaultError {
             Self::Corrupted { .. } => Reason::VaultCorrupted,
             Self::OrgChanged { .. } => Reason::OrgChanged,
             Self::LineBusy { .. } | Self::LeaseLost { .. } => Reason::LineBusy,
+            Self::RunClosed { .. } => Reason::RunClosed,
             Self::ReadOnly => Reason::VaultReadOnly,
             Self::Internal(_) => Reason::InternalError,
         }

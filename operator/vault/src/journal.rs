@@ -68,6 +68,18 @@ struct AttemptDocument {
     attempt: u32,
     token: String,
     started_at: String,
+    /// How often the line had been swept when it began; absent in journals of before there were collections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
+}
+
+/// `closed/<run>.json`: the run may not go on, its files may be gone.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClosedDocument {
+    run_id: String,
+    reason: String,
+    closed_at: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,11 +134,13 @@ impl Run {
 
     /// A number for this process, so that its files never meet another's.
     pub async fn begin_attempt(&self) -> Result<Attempt> {
+        self.check_open().await?;
+        let epoch = Some(self.line.epoch().await?);
         let folder = self.path("attempts/");
         loop {
             let attempt = self.attempts().await?.into_iter().max().unwrap_or(0) + 1;
             let document =
-                AttemptDocument { attempt, token: hex::encode(random::<16>()?), started_at: now() };
+                AttemptDocument { attempt, token: hex::encode(random::<16>()?), started_at: now(), epoch };
             let path = format!("{folder}{attempt:06}.json");
             let bytes = crate::vault::to_bytes(&path, &document)?;
             if self.line.vault().put_once(&path, bytes).await? {
@@ -143,6 +157,42 @@ impl Run {
             .try_filter_map(|entry| async move { Ok(number_of(&entry.path)) })
             .try_collect();
         Ok(numbers.await?)
+    }
+
+    /// Refuses a run that a collection closed.
+    pub(crate) async fn check_open(&self) -> Result<()> {
+        let path = layout::closed(self.line.id(), &self.id);
+        match self.line.vault().read::<ClosedDocument>(&path).await? {
+            Some(closed) => Err(VaultError::RunClosed {
+                line: self.line.id().to_owned(),
+                run: self.id.clone(),
+                why: format!("{} at {}", closed.reason, closed.closed_at),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Says for good that the run may not go on.
+    pub(crate) async fn close(&self, reason: &str) -> Result<()> {
+        let document =
+            ClosedDocument { run_id: self.id.clone(), reason: reason.to_owned(), closed_at: now() };
+        self.line.vault().put_or_read(&layout::closed(self.line.id(), &self.id), &document).await.map(drop)
+    }
+
+    /// Whether the line was swept since the run began: what the run means to name may be gone.
+    pub(crate) async fn was_swept(&self) -> Result<bool> {
+        let first: Option<AttemptDocument> =
+            self.line.vault().read(&self.path("attempts/000001.json")).await?;
+        Ok(first.and_then(|first| first.epoch) != Some(self.line.epoch().await?))
+    }
+
+    /// When the run's first attempt began, and when its last one did; `None` without a journal.
+    pub(crate) async fn life(&self) -> Result<Option<(jiff::Timestamp, jiff::Timestamp)>> {
+        let Some(last) = self.attempts().await?.into_iter().max() else { return Ok(None) };
+        let last: Option<AttemptDocument> =
+            self.line.vault().read(&self.path(&format!("attempts/{last:06}.json"))).await?;
+        let last = last.and_then(|last| last.started_at.parse().ok());
+        Ok(self.begun().await?.zip(last))
     }
 
     /// When the run's first attempt began.

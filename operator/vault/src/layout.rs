@@ -50,6 +50,26 @@ pub(crate) fn redactions(line: &str) -> String {
     format!("{LINES}/{line}/redactions/")
 }
 
+/// Mutable.
+pub(crate) fn deletions(line: &str) -> String {
+    format!("{LINES}/{line}/deletions.json")
+}
+
+/// Mutable.
+pub(crate) fn holds(line: &str) -> String {
+    format!("{LINES}/{line}/holds.json")
+}
+
+/// Runs that may not go on.
+pub(crate) fn all_closed(line: &str) -> String {
+    format!("{LINES}/{line}/closed/")
+}
+
+/// That a run may not go on.
+pub(crate) fn closed(line: &str, run: &str) -> String {
+    format!("{LINES}/{line}/closed/{run}.json")
+}
+
 pub(crate) fn snapshots(line: &str) -> String {
     format!("{LINES}/{line}/snapshots/")
 }

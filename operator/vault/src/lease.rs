@@ -82,7 +82,7 @@ impl Line {
             };
             match vault.replace(&path, there.as_ref().map(|(_, version)| version), &document).await {
                 Ok(version) => {
-                    let mut lease = Lease { line: self.clone(), document, version, duration };
+                    let lease = Lease { line: self.clone(), document, version, duration };
                     // Attempts of one run know each other's manifest by the run; all others are stopped by a void.
                     if there.is_some_and(|(holder, _)| !holder.released && holder.run_id != run_id) {
                         lease.put_void().await?;
@@ -98,6 +98,14 @@ impl Line {
             run: "of others".to_owned(),
             until: "they are done".to_owned(),
         })
+    }
+}
+
+impl Line {
+    /// The run that holds the line's lease and did not release it, and when the lease expires or expired.
+    pub(crate) async fn holder(&self) -> Result<Option<(String, Timestamp)>> {
+        let there = self.vault().read_mutable::<LeaseDocument>(&layout::lease(self.id())).await?;
+        Ok(there.filter(|(holder, _)| !holder.released).map(|(holder, _)| (holder.run_id, holder.expires_at)))
     }
 }
 
@@ -157,7 +165,7 @@ impl Lease {
     }
 
     /// Takes the next free number, so that a writer thought dead loses its put there.
-    async fn put_void(&mut self) -> Result<()> {
+    pub(crate) async fn put_void(&self) -> Result<()> {
         loop {
             let numbers = self.line.numbers().await?;
             let mut void = Manifest {
@@ -172,7 +180,7 @@ impl Lease {
             };
             let bytes = void.sign(self.line.vault().keys())?;
             if self.line.vault().put_once(&void.path(), bytes.into()).await? {
-                tracing::info!(line = self.line.id(), seq = void.seq, "put a void after taking a lease over");
+                tracing::info!(line = self.line.id(), seq = void.seq, "put a void");
                 return Ok(());
             }
         }

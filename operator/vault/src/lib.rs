@@ -65,6 +65,11 @@
 //!
 //! let mut blob = line.blob()?; blob.write(bytes)?; let blob: BlobRef = blob.finish().await?;
 //! vault.blob_range(&blob, 0..10).await?; line.put_tree("metadata", entries).await?; vault.tree(&tree.tree).await?
+//! // retention: retire by rules, and delete what was retired a while ago
+//! collect::collect(&vault, &collect::Options { policy, grace, dry_run, .. }).await? -> collect::Collection
+//! collect::collect_line(&line, &mut lease, &options).await?          // by a run that committed, under its lease
+//! line.holds().await? -> Vec<collect::Hold>; line.add_hold(name, reason, &[7]).await?; line.remove_hold(name).await?
+//! line.deletions().await? -> collect::Deletions                      // what was retired: .has(seq)
 //! error.reason() -> Reason
 //! ```
 
@@ -76,6 +81,7 @@ mod canonical;
 mod catalog;
 pub mod change;
 pub mod codec;
+pub mod collect;
 mod commit;
 pub mod copy;
 mod digest;

@@ -45,7 +45,7 @@ struct LineDocument {
 }
 
 /// `epoch.json`: how often a collection swept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EpochDocument {
     format_version: u32,
@@ -150,6 +150,22 @@ impl Vault {
 }
 
 impl Line {
+    /// How often a collection swept the line.
+    pub async fn epoch(&self) -> Result<u64> {
+        let path = layout::epoch(self.id());
+        Ok(self.vault.read_mutable::<EpochDocument>(&path).await?.map_or(0, |(document, _)| document.epoch))
+    }
+
+    /// Counts a sweep that is about to begin; the new count.
+    pub(crate) async fn raise_epoch(&self) -> Result<u64> {
+        let path = layout::epoch(self.id());
+        let there = self.vault.read_mutable::<EpochDocument>(&path).await?;
+        let epoch = there.as_ref().map_or(0, |(document, _)| document.epoch) + 1;
+        let document = EpochDocument { format_version: FORMAT_VERSION, epoch };
+        self.vault.replace(&path, there.as_ref().map(|(_, version)| version), &document).await?;
+        Ok(epoch)
+    }
+
     /// Its id.
     pub fn id(&self) -> &str {
         &self.document.line_id
@@ -231,9 +247,18 @@ impl Line {
         Manifest::read(&bytes, self.vault.id(), self.id(), seq, self.vault.signing_key())
     }
 
-    /// All snapshots, the oldest first.
+    /// Numbers that are not retired, lowest first, voids included. What is retired after this was read keeps its
+    /// manifest for as long as a collection waits.
+    pub(crate) async fn standing(&self) -> Result<Vec<u64>> {
+        let mut numbers = self.numbers().await?;
+        let deletions = self.deletions().await?;
+        numbers.retain(|seq| !deletions.has(*seq));
+        Ok(numbers)
+    }
+
+    /// All snapshots, the oldest first; those that were retired are none.
     pub async fn snapshots(&self) -> Result<Vec<Manifest>> {
-        let manifests: Vec<Manifest> = stream::iter(self.numbers().await?)
+        let manifests: Vec<Manifest> = stream::iter(self.standing().await?)
             .map(|seq| self.read_number(seq))
             .buffered(IN_FLIGHT)
             .try_collect()
@@ -243,7 +268,7 @@ impl Line {
 
     /// The newest `keep` snapshots, the newest first.
     pub async fn newest(&self, keep: usize) -> Result<Vec<Manifest>> {
-        let numbers: Vec<u64> = self.numbers().await?.into_iter().rev().collect();
+        let numbers: Vec<u64> = self.standing().await?.into_iter().rev().collect();
         stream::iter(numbers)
             .map(|seq| self.read_number(seq))
             .buffered(IN_FLIGHT.min(keep.max(1)))
@@ -265,6 +290,7 @@ impl Line {
         match self.read_number(seq).await {
             Ok(manifest) if manifest.is_void() => Err(missing()),
             Err(error) if error.is_not_found() => Err(missing()),
+            Ok(_) if self.deletions().await?.has(seq) => Err(missing()),
             other => other,
         }
     }

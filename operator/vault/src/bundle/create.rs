@@ -111,7 +111,7 @@ async fn index(vault: &Vault, selection: &Selection) -> Result<(Index, Documents
     for line in &lines {
         let since = selection.since.unwrap_or(0);
         let (mut wanted, mut before) = (Vec::new(), None);
-        for seq in line.numbers().await? {
+        for seq in line.standing().await? {
             if seq <= since {
                 before = Some(seq);
             } else if selection.until.is_none_or(|until| seq <= until) {

@@ -29,7 +29,7 @@ pub(super) struct Timeline(BTreeMap<String, Vec<Moment>>);
 impl Timeline {
     /// Reads the manifests one after another.
     pub(super) async fn read(line: &Line, last: u64) -> Result<Self> {
-        let numbers: Vec<u64> = line.numbers().await?.into_iter().filter(|seq| *seq <= last).collect();
+        let numbers: Vec<u64> = line.standing().await?.into_iter().filter(|seq| *seq <= last).collect();
         let mut manifests =
             futures::stream::iter(numbers).map(|seq| line.read_number(seq)).buffered(IN_FLIGHT);
         let mut timeline = Self::default();

@@ -47,6 +47,20 @@ pub type StorageResult<T> = Result<T, StorageError>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub(crate) String);
 
+impl Version {
+    /// For storages of tests.
+    #[doc(hidden)]
+    pub fn of(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// For storages of tests.
+    #[doc(hidden)]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A file as a listing tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -117,6 +131,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
     async fn extend_lock(&self, path: &str) -> StorageResult<bool> {
         let _ = path;
         Ok(false)
+    }
+    /// Until when a file is locked: nobody can delete it before; `None` where it is not.
+    async fn locked_until(&self, path: &str) -> StorageResult<Option<jiff::Timestamp>> {
+        let _ = path;
+        Ok(None)
     }
 }
 

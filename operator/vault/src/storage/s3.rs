@@ -394,4 +394,8 @@ impl Storage for S3 {
     async fn extend_lock(&self, path: &str) -> StorageResult<bool> {
         Self::extend_lock(self, path).await
     }
+
+    async fn locked_until(&self, path: &str) -> StorageResult<Option<jiff::Timestamp>> {
+        Self::locked_until(self, path).await
+    }
 }

@@ -6,7 +6,11 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::{ObjectLockEnabled, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode};
+use aws_sdk_s3::types::{
+    ObjectLockEnabled, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetention,
+    ObjectLockRetentionMode,
+};
+use jiff::Timestamp;
 
 use super::s3::{S3, refusal};
 use super::{LockMode, ObjectLock, StorageError, StorageErrorKind, StorageResult};
@@ -100,5 +104,22 @@ impl S3 {
             .await
             .map_err(|error| refusal(path, &error))?;
         Ok(true)
+    }
+
+    /// Until when a file is locked; as long as there is time where somebody laid a legal hold on it.
+    pub(super) async fn locked_until(&self, path: &str) -> StorageResult<Option<Timestamp>> {
+        let answer = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(self.key(path))
+            .send()
+            .await
+            .map_err(|error| refusal(path, &error))?;
+        if answer.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On) {
+            return Ok(Some(Timestamp::MAX));
+        }
+        let until = answer.object_lock_retain_until_date();
+        Ok(until.and_then(|until| Timestamp::from_second(until.secs()).ok()))
     }
 }

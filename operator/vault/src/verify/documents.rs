@@ -22,13 +22,13 @@ impl Checks<'_> {
             self.mutable(&layout::line_document(&line), touched).await?;
             self.mutable(&layout::lease(&line), Vec::new()).await?;
             self.mutable(&layout::epoch(&line), Vec::new()).await?;
-            let mut paths: Vec<String> = self
-                .vault
-                .storage()
-                .list(&format!("{}/runs/", layout::line(&line)))
-                .map_ok(|entry| entry.path)
-                .try_collect()
-                .await?;
+            self.mutable(&layout::holds(&line), Vec::new()).await?;
+            self.deletions(&line).await?;
+            let mut paths: Vec<String> = Vec::new();
+            for folder in [format!("{}/runs/", layout::line(&line)), layout::all_closed(&line)] {
+                let found = self.vault.storage().list(&folder).map_ok(|entry| entry.path);
+                paths.extend(found.try_collect::<Vec<String>>().await?);
+            }
             paths.retain(|path| std::path::Path::new(path).extension().is_some_and(|end| end == "json"));
             paths.sort();
             for path in paths {
@@ -37,6 +37,17 @@ impl Checks<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What was retired, by its signature: numbers that are missing and not in it are missing.
+    async fn deletions(&mut self, line: &str) -> Result<()> {
+        let path = layout::deletions(line);
+        let there = self.vault.storage().read_mutable(&path).await?.is_some();
+        let read = match self.vault.line(line).await {
+            Ok(line) => line.deletions().await.map(|_| there),
+            Err(_) => Ok(false), // told by its own document
+        };
+        self.told(&path, read, Vec::new())
     }
 
     async fn mutable(&mut self, path: &str, snapshots: Vec<String>) -> Result<()> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::TryStreamExt;
 
 use super::{Checks, Named};
+use crate::collect::Deletions;
 use crate::error::{Result, VaultError};
 use crate::layout;
 use crate::line::Line;
@@ -59,19 +60,35 @@ impl Checks<'_> {
     }
 
     async fn line(&mut self, line: &Line) -> Result<()> {
-        let mut parent: Option<Manifest> = None;
-        let mut expected = 1;
+        // The snapshot before: its number and its manifest's digest, where that is known.
+        let mut before: Option<(u64, Option<String>)> = None;
         let mut next = Some(1);
-        for seq in line.numbers().await? {
+        let numbers = line.numbers().await?;
+        let deletions = match line.deletions().await {
+            // told with the documents; what it names is told as missing
+            Err(error) if is_finding(&error) => Deletions::default(),
+            other => other?,
+        };
+        let first = deletions.through.as_ref().map_or(1, |through| through.seq + 1);
+        if let Some(last) = deletions.through.as_ref().and_then(|through| through.last.clone()) {
+            before = Some((last.seq, Some(last.digest)));
+        }
+        for seq in first..=numbers.last().copied().unwrap_or(0) {
             next = None;
             let path = layout::snapshot(line.id(), seq);
-            for missing in expected..seq {
-                let file = layout::snapshot(line.id(), missing);
-                let name = format!("{}/{missing}", line.id());
-                self.problem(&file, [name], "it is missing: numbers have no gaps");
-            }
-            expected = seq + 1;
             let name = format!("{}/{seq}", line.id());
+            if let Some(retired) = deletions.get(seq) {
+                // Retired: there or not, nobody reads it; a later one may name it as its parent.
+                if !retired.void {
+                    before = Some((seq, Some(retired.digest.clone())));
+                }
+                next = Some(seq + 1);
+                continue;
+            }
+            if numbers.binary_search(&seq).is_err() {
+                self.problem(&path, [name], "it is missing: numbers have no gaps");
+                continue;
+            }
             self.snapshots.insert(name.clone());
             match line.read_number(seq).await {
                 Ok(manifest) if manifest.is_void() => {
@@ -81,9 +98,9 @@ impl Checks<'_> {
                 Ok(manifest) => {
                     self.report.snapshots += 1;
                     self.digests.insert(manifest.digest.clone());
-                    self.chain(&path, &name, &manifest, parent.as_ref());
+                    self.chain(&path, &name, &manifest, before.as_ref());
                     self.states(&path, &name, &manifest).await?;
-                    parent = Some(manifest);
+                    before = Some((seq, Some(manifest.digest)));
                     next = Some(seq + 1);
                 }
                 Err(error) if is_finding(&error) => self.problem(&path, [name], words(&error)),
@@ -94,12 +111,12 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn chain(&mut self, path: &str, name: &str, manifest: &Manifest, before: Option<&Manifest>) {
+    fn chain(&mut self, path: &str, name: &str, manifest: &Manifest, before: Option<&(u64, Option<String>)>) {
         match (&manifest.parent, before) {
             (None, None) => {}
-            (Some(parent), Some(before)) if parent.seq == before.seq => {
-                if parent.digest != before.digest {
-                    let why = format!("snapshot {} is not the one that this one was made after", before.seq);
+            (Some(parent), Some((seq, digest))) if parent.seq == *seq => {
+                if digest.as_ref().is_some_and(|digest| parent.digest != *digest) {
+                    let why = format!("snapshot {seq} is not the one that this one was made after");
                     self.problem(path, [name.to_owned()], why);
                 }
             }
@@ -108,12 +125,8 @@ impl Checks<'_> {
                 let file = layout::snapshot(&manifest.line_id, parent.seq);
                 self.problem(&file, [name.to_owned()], "the parent of this snapshot cannot be read");
             }
-            (None, Some(before)) => {
-                self.problem(
-                    path,
-                    [name.to_owned()],
-                    format!("it does not name {} as its parent", before.seq),
-                );
+            (None, Some((seq, _))) => {
+                self.problem(path, [name.to_owned()], format!("it does not name {seq} as its parent"));
             }
         }
     }
