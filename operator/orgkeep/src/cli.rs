@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::vault::{BundleCommand, ExportArgs};
+use crate::vault::{ExportArgs, SearchArgs};
 
 /// Backup and recovery of Salesforce orgs.
 #[derive(Debug, Parser)]
@@ -216,6 +216,8 @@ pub(crate) enum VaultCommand {
     },
     /// Write records to a directory or a bucket for analysts: of a snapshot, or the history of changes.
     Export(ExportArgs),
+    /// Find words and phrases in records, metadata and names: of a snapshot, or through all versions.
+    Search(SearchArgs),
     /// Build anew what follows from other files of the vault, and tell what is lost.
     Repair {
         /// The vault, with a key that opens it.

@@ -110,6 +110,9 @@ pub enum VaultError {
         /// The object.
         object: String,
     },
+    /// What was asked for cannot be searched.
+    #[error("{0}")]
+    Query(String),
     /// A name that cannot be part of a path.
     #[error("{0:?} cannot be part of a path in the vault")]
     InvalidName(String),
@@ -134,7 +137,7 @@ impl VaultError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Storage(error) => error.reason(),
-            Self::InvalidLocation(_) | Self::InvalidName(_) => Reason::InvalidObject,
+            Self::InvalidLocation(_) | Self::InvalidName(_) | Self::Query(_) => Reason::InvalidObject,
             Self::InvalidKey(_) => Reason::InvalidEncryptionKey,
             Self::WrongKey { .. } => Reason::WrongEncryptionKey,
             Self::Kms { denied: true, .. } => Reason::KeyServiceAccessDenied,

@@ -159,7 +159,6 @@ fn covered(set: &mut ConditionSet<'_>, spec: &SalesforceBackupSpec) {
     let asked = [
         (spec.scope.files.enabled, "file contents (scope.files)"),
         (spec.scope.metadata.enabled, "metadata components (scope.metadata)"),
-        (spec.search.enabled, "the search index (search)"),
         (spec.retention != Retention::default(), "retention: everything is kept"),
         (
             spec.deletion.policy == DeletionPolicy::Delete,

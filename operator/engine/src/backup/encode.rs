@@ -9,8 +9,8 @@ use futures::{Stream, StreamExt as _};
 use orgkeep_core::reason::Reason;
 use orgkeep_core::schema::ObjectSchema;
 use orgkeep_salesforce::Error;
-use orgkeep_vault::codec::{self, CodecError, CsvFault, PartFacts, PartKey, PartWriter, Settings};
-use orgkeep_vault::{DataKey, IdRange, Part, VaultError};
+use orgkeep_vault::codec::{self, CodecError, CsvFault, INDEX_FROM, PartKey, PartWriter, Settings};
+use orgkeep_vault::{DataKey, Part, VaultError};
 use tokio::sync::mpsc;
 
 use super::shard::{Shard, Trouble};
@@ -87,8 +87,9 @@ async fn pipe(
     let (to_vault, mut finished) = mpsc::channel::<(codec::Part, u64)>(1);
     let (schema, key) = (shard.object.schema.clone(), part_key(&shard.key));
     let tracker = shard.work.context.tracker.clone();
+    let index_from = shard.work.searchable.then_some(INDEX_FROM);
     let encoder = tokio::task::spawn_blocking(move || {
-        encode(&schema, key.as_ref(), chunks, &to_vault, &|rows| tracker.add_records(rows))
+        encode(&schema, key.as_ref(), index_from, chunks, &to_vault, &|rows| tracker.add_records(rows))
     });
     let feeding = async move {
         futures::pin_mut!(pieces);
@@ -131,11 +132,13 @@ async fn pipe(
 fn encode(
     schema: &ObjectSchema,
     key: Option<&PartKey>,
+    index_from: Option<u64>,
     mut chunks: mpsc::Receiver<Piece>,
     to_vault: &mpsc::Sender<(codec::Part, u64)>,
     count: &dyn Fn(u64),
 ) -> Result<u64, CodecError> {
-    let settings = Settings { buffer_bytes: BUFFER_BYTES, group_bytes: GROUP_BYTES, ..Settings::default() };
+    let (buffer_bytes, group_bytes) = (BUFFER_BYTES, GROUP_BYTES);
+    let settings = Settings { buffer_bytes, group_bytes, index_from, ..Settings::default() };
     let mut writer = PartWriter::new(schema, key, settings)?;
     let mut any_csv = false;
     while let Some(piece) = chunks.blocking_recv() {
@@ -184,16 +187,11 @@ fn hand_over(
     Ok(())
 }
 
-async fn put(shard: &Shard<'_>, name: &str, part: codec::Part, rows: u64) -> Result<Part, CsvError> {
-    let size = part.bytes.len() as u64;
-    let ids = id_range(&part.facts);
-    let put = shard.work.attempt.put_part(shard.name(), name, part.bytes, rows, &shard.key, ids).await?;
-    shard.work.context.tracker.add_bytes(size);
+async fn put(shard: &Shard<'_>, name: &str, mut part: codec::Part, rows: u64) -> Result<Part, CsvError> {
+    part.facts.rows = rows;
+    let put = shard.work.attempt.put_encoded(shard.name(), name, part, &shard.key).await?;
+    shard.work.context.tracker.add_bytes(put.files().map(|file| file.size).sum());
     Ok(put)
-}
-
-fn id_range(facts: &PartFacts) -> Option<IdRange> {
-    Some(IdRange { min: facts.min_id?.to_string(), max: facts.max_id?.to_string() })
 }
 
 fn part_key(key: &DataKey) -> Option<PartKey> {

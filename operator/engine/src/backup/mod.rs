@@ -53,6 +53,8 @@ struct Work {
     /// Places for pages in memory.
     pages: Arc<Semaphore>,
     read_from: Arc<str>,
+    /// Parts get an index of their words.
+    searchable: bool,
 }
 
 /// Carries a backup out.
@@ -113,7 +115,7 @@ async fn back_up(
     let line = line(task, &vault, &client, context).await?;
     let run = line.run(&task.run_id)?;
     if context.index > 0 {
-        let work = begin(client, run, context, told_attempt(told, &line, task, parallelism).await?);
+        let work = begin(client, run, context, task, told_attempt(told, &line, task, parallelism).await?);
         let plan = await_plan(&work).await?;
         let work = Work { read_from: plan.read_from.as_str().into(), ..work };
         shards(&work, &plan).await?;
@@ -175,7 +177,7 @@ async fn lead(
     }
     let attempt = told_attempt(told, line, task, parallelism).await?;
     told.calls_before = run.api_calls_beside(&attempt).await.map_err(Ending::from)?;
-    let work = begin(client.clone(), run.clone(), context, attempt.clone());
+    let work = begin(client.clone(), run.clone(), context, task, attempt.clone());
     let counting = count_calls(client.clone(), context.clone(), told.calls_before);
     let working = async {
         let plan = plan_of(task, parallelism, &work).await?;
@@ -236,9 +238,10 @@ async fn told_attempt(
     Ok(attempt)
 }
 
-fn begin(client: Client, run: Run, context: &Context, attempt: Attempt) -> Work {
+fn begin(client: Client, run: Run, context: &Context, task: &BackupTask, attempt: Attempt) -> Work {
     let pages = Arc::new(Semaphore::new(PAGES_AT_A_TIME));
-    Work { client, run, attempt, context: context.clone(), pages, read_from: "".into() }
+    let searchable = task.search.enabled;
+    Work { client, run, attempt, context: context.clone(), pages, read_from: "".into(), searchable }
 }
 
 /// The line of this backup: the one named, the one it had, or a new one; always of this org.

@@ -106,9 +106,8 @@ pub(super) fn backup(object: &mut SalesforceBackup, snapshot: &Snapshot, outcome
     let good = outcome.phase == Phase::Succeeded;
     let runnable = !outcome.reason.is_configuration() && outcome.reason != Reason::ReferenceNotReady;
     let scope = &object.spec.scope;
-    let covered = !scope.files.enabled && !scope.metadata.enabled && !object.spec.search.enabled;
-    let uncovered = "this version captures records; contents of files, metadata and the search index are not \
-                     captured yet";
+    let covered = !scope.files.enabled && !scope.metadata.enabled;
+    let uncovered = "this version captures records; contents of files and metadata are not captured yet";
     let mut conditions = vec![
         made(condition::READY, runnable, outcome.reason, &outcome.message, now),
         made(condition::BACKUP_SUCCEEDED, good, outcome.reason, &outcome.message, now),

@@ -7,12 +7,14 @@ mod export;
 mod read;
 mod recipients;
 mod repair;
+mod search;
 mod show;
 mod snapshots;
 mod verify;
 
 pub(crate) use bundle::BundleCommand;
 pub(crate) use export::ExportArgs;
+pub(crate) use search::SearchArgs;
 
 use std::path::{Path, PathBuf};
 
@@ -66,6 +68,7 @@ pub(crate) async fn run(command: VaultCommand) -> CommandResult {
         VaultCommand::Copy { access, to } => copy::run(&access, &to).await,
         VaultCommand::Bundle { command } => bundle::run(&command).await,
         VaultCommand::Export(args) => export::run(&args).await,
+        VaultCommand::Search(args) => search::run(&args).await,
         VaultCommand::Repair { access } => repair::run(&access).await,
         VaultCommand::Read { access, snapshot, object, fields, format, limit } => {
             read::run(&access, &snapshot, &object, &fields, format, limit).await

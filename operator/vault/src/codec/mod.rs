@@ -27,7 +27,7 @@ pub mod writer;
 pub use check::{PartCheck, check_part, part_rows};
 pub use delta::{Candidate, Parent, RowHash, Verdict};
 pub use error::{CodecError, CsvError, CsvFault};
-pub use part::{Part, PartFacts, PartKey, Settings};
+pub use part::{INDEX_FROM, Part, PartFacts, PartKey, Settings};
 pub(crate) use sealed::Pages;
 pub use sealed::authenticate;
 pub use source::{PartData, Ranges};

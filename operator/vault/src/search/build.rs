@@ -47,6 +47,13 @@ pub struct Index {
     pub(crate) segments: Vec<Vec<u8>>,
 }
 
+impl Index {
+    /// Bytes of its segments.
+    pub fn size(&self) -> usize {
+        self.segments.iter().map(Vec::len).sum()
+    }
+}
+
 /// Takes what is written to a part.
 #[derive(Debug)]
 pub(crate) struct Builder {
