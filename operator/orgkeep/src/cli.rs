@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::vault::{ExportArgs, SearchArgs};
+use crate::vault::{BundleCommand, ExportArgs, SearchArgs};
 
 /// Backup and recovery of Salesforce orgs.
 #[derive(Debug, Parser)]
