@@ -198,8 +198,8 @@ pub(crate) enum VaultCommand {
         #[arg(long, value_delimiter = ',', value_name = "ID")]
         remove: Vec<String>,
     },
-    /// Copy the vault to another place, or bring a copy up to date. Needs no key: what is encrypted stays so, and
-    /// `rekey` on the copy changes who can open it.
+    /// Copy the vault to another place, or bring a copy up to date. Needs no key, unless others than now shall open
+    /// the copy: what is encrypted stays so, and `rekey` on the copy changes who can open it.
     Copy {
         /// The vault.
         #[command(flatten)]
@@ -207,6 +207,12 @@ pub(crate) enum VaultCommand {
         /// The other place, written as `--vault` is.
         #[arg(long, value_name = "URL")]
         to: String,
+        /// File with a key that alone opens the copy (with --new-recipients: they, too). Needs --key-file.
+        #[arg(long, value_name = "FILE", requires = "key_file")]
+        new_key_file: Option<PathBuf>,
+        /// age public keys that alone open the copy, by commas. Needs --key-file.
+        #[arg(long, value_delimiter = ',', value_name = "age1…", requires = "key_file")]
+        new_recipients: Vec<String>,
     },
     /// Carry snapshots to a site that no network reaches, in one signed file.
     Bundle {

@@ -13,11 +13,12 @@ use serde::Serialize;
 
 use crate::digest::Running;
 use crate::error::{Result, VaultError};
+use crate::keys::{Access, wrap_missing};
 use crate::layout::{self, LINES, VAULT};
 use crate::manifest::{FileRef, Manifest};
 use crate::storage::{Storage, StorageErrorKind};
 use crate::tree::TreeLists;
-use crate::vault::{Vault, compare_digest, read_document};
+use crate::vault::{Vault, compare_digest, read_document, to_bytes};
 
 /// Files on their way at a time.
 const IN_FLIGHT: usize = 4;
@@ -44,8 +45,20 @@ pub struct Copied {
 ///
 /// A place that holds another vault is refused, and so is one that was written to since: a copy continues one history.
 pub async fn copy(from: &Vault, to: &Arc<dyn Storage>, told: impl Fn(&Copied)) -> Result<Copied> {
+    copy_for(from, to, None, told).await
+}
+
+/// As [`copy`], for others than those who can open the source: only this key and these recipients open the copy.
+///
+/// The source must have been opened with a key. The root key below is the same: files need not be encrypted anew.
+pub async fn copy_for(
+    from: &Vault,
+    to: &Arc<dyn Storage>,
+    access: Option<&Access>,
+    told: impl Fn(&Copied),
+) -> Result<Copied> {
     let mut copied = Copied::default();
-    vault_document(from, to).await?;
+    vault_document(from, to, access).await?;
     let mut lines = from.storage().list_folders(LINES).await?;
     lines.sort();
     for id in lines {
@@ -162,7 +175,7 @@ async fn once(to: &Arc<dyn Storage>, path: &str, bytes: Bytes) -> Result<bool> {
 }
 
 /// Makes the copy the same vault, or sees that it is.
-async fn vault_document(from: &Vault, to: &Arc<dyn Storage>) -> Result<()> {
+async fn vault_document(from: &Vault, to: &Arc<dyn Storage>, access: Option<&Access>) -> Result<()> {
     let Some((there, _)) = to.read_mutable(VAULT).await? else {
         if !to.list_folders(LINES).await?.is_empty() {
             return Err(VaultError::corrupted(VAULT, format!("{} has lines and no vault", to.describe())));
@@ -172,6 +185,10 @@ async fn vault_document(from: &Vault, to: &Arc<dyn Storage>) -> Result<()> {
             .read_mutable(VAULT)
             .await?
             .ok_or_else(|| VaultError::NoVault(from.storage().describe()))?;
+        let bytes = match access {
+            Some(access) => for_others(from, &bytes, access).await?,
+            None => bytes,
+        };
         to.replace_if_match(VAULT, None, bytes).await?;
         return Ok(());
     };
@@ -183,7 +200,28 @@ async fn vault_document(from: &Vault, to: &Arc<dyn Storage>) -> Result<()> {
             there.vault_id
         )));
     }
+    if let Some(access) = access.filter(|access| access.key.is_some()) {
+        // Whoever it is for now must be able to open what was made for somebody before.
+        Vault::open_read_only(Arc::clone(to), access).await?;
+    }
     Ok(())
+}
+
+/// The vault's document with the root key wrapped for others alone.
+async fn for_others(from: &Vault, bytes: &Bytes, access: &Access) -> Result<Bytes> {
+    let Some(root) = from.keys().root() else {
+        let why = "a copy for another key is made with a key that opens the vault".to_owned();
+        return Err(VaultError::WrongKey { vault: from.id().to_owned(), why });
+    };
+    let mut document = read_document(bytes)?;
+    document.recipients.clear();
+    let (key, recipients) = (access.key.as_ref(), &access.recipients);
+    if !wrap_missing(&mut document.recipients, root, from.id(), key, recipients).await? {
+        return Err(VaultError::InvalidKey(
+            "nobody could open the copy: name a key or a recipient".to_owned(),
+        ));
+    }
+    to_bytes(VAULT, &document)
 }
 
 /// A mutable document as it is now.

@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use faulty::{FAULTS, Fault, Faulty};
 use orgkeep_core::reason::Reason;
-use orgkeep_vault::copy::{Copied, copy};
+use orgkeep_vault::copy::{Copied, copy, copy_for};
 use orgkeep_vault::storage::Storage;
 use orgkeep_vault::verify::{Options, verify};
-use orgkeep_vault::{Line, Vault};
+use orgkeep_vault::{Access, Key, Line, Vault};
 use support::*;
 
 /// A vault of so many snapshots, opened without a key.
@@ -183,4 +183,29 @@ async fn redactions_holds_and_deletions_go_along() {
     copy(&vault, &to, |_| {}).await.unwrap();
     assert_eq!(to.read_mutable(&document("holds")).await.unwrap().unwrap().0, "{\"a\":1}");
     assert!(to.read_mutable(&document("lease")).await.unwrap().is_none(), "a lease is of its place");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_for_another_key_is_opened_by_that_one_alone() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (volume(here.path()).await, volume(there.path()).await);
+    let (line, auditor) = source(&from, 2).await;
+    let other = || Access { key: Some(Key::parse(&"8".repeat(43)).unwrap()), ..Access::default() };
+    let error = copy_for(&auditor, &to, Some(&other()), |_| {}).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::WrongEncryptionKey);
+    assert!(to.read_mutable("vault.json").await.unwrap().is_none());
+    let vault = Vault::open_read_only(Arc::clone(&from), &access()).await.unwrap();
+    let error = copy_for(&vault, &to, Some(&Access::default()), |_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("nobody"), "{error}");
+    copy_for(&vault, &to, Some(&other()), |_| {}).await.unwrap();
+    let error = Vault::open_read_only(Arc::clone(&to), &access()).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::WrongEncryptionKey, "the source's key opens the copy");
+    let copied = Vault::open_read_only(Arc::clone(&to), &other()).await.unwrap();
+    let report = verify(&copied, &Options { full: true, rows: true, ..Options::default() }).await.unwrap();
+    assert!(report.is_good() && report.snapshots == 2, "{report:?}");
+    // What comes later needs no key; whoever asks for a key that does not open the copy is told.
+    snapshot(&line, "run-3", 1).await;
+    assert_eq!(copy(&auditor, &to, |_| {}).await.unwrap().snapshots, 1);
+    let error = copy_for(&vault, &to, Some(&access()), |_| {}).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::WrongEncryptionKey);
 }

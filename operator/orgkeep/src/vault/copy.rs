@@ -14,15 +14,20 @@ use crate::{CommandResult, say};
 /// How often it is told how far it is.
 const TOLD: Duration = Duration::from_secs(5);
 
-/// Copies what the other place lacks.
-pub(super) async fn run(access: &VaultAccess, to: &str) -> CommandResult {
+/// Copies what the other place lacks; for others, if there are any, than those who can open the vault.
+pub(super) async fn run(access: &VaultAccess, to: &str, others: Option<&Access>) -> CommandResult {
     let target = Location::parse(to).map_err(LookError::from)?.open().await.map_err(LookError::from)?;
-    // Without the key: nothing is opened on the way.
-    let storage =
-        Location::parse(&access.vault).map_err(LookError::from)?.open().await.map_err(LookError::from)?;
-    let vault = Vault::open_read_only(storage, &Access::default()).await.map_err(LookError::from)?;
+    let vault = match others {
+        Some(_) => super::open(access).await?,
+        None => {
+            // Without the key: nothing is opened on the way.
+            let storage = Location::parse(&access.vault).map_err(LookError::from)?;
+            let storage = storage.open().await.map_err(LookError::from)?;
+            Vault::open_read_only(storage, &Access::default()).await.map_err(LookError::from)?
+        }
+    };
     let told = Cell::new(Instant::now());
-    let copied = copy::copy(&vault, &target, |copied| {
+    let copied = copy::copy_for(&vault, &target, others, |copied| {
         if told.get().elapsed() > TOLD {
             told.set(Instant::now());
             eprintln!(

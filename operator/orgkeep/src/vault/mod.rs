@@ -65,7 +65,15 @@ pub(crate) async fn run(command: VaultCommand) -> CommandResult {
             let add_key = add_key_file.as_deref().map(key).transpose()?;
             recipients::change(&access, Rekey { add_key, add_recipients, remove }).await
         }
-        VaultCommand::Copy { access, to } => copy::run(&access, &to).await,
+        VaultCommand::Copy { access, to, new_key_file, new_recipients } => {
+            let others = if new_key_file.is_none() && new_recipients.is_empty() {
+                None
+            } else {
+                let key = new_key_file.as_deref().map(key).transpose()?;
+                Some(Access { key, recipients: new_recipients, ..Access::default() })
+            };
+            copy::run(&access, &to, others.as_ref()).await
+        }
         VaultCommand::Bundle { command } => bundle::run(&command).await,
         VaultCommand::Export(args) => export::run(&args).await,
         VaultCommand::Search(args) => search::run(&args).await,

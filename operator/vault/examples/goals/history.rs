@@ -28,7 +28,7 @@ pub(crate) struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    fn make(&self, day: u32, mode: &str, out: &Path) -> Outcome<()> {
+    pub(crate) fn make(&self, day: u32, mode: &str, out: &Path) -> Outcome<()> {
         let day = day.to_string();
         let mut command = Command::new(self.program);
         command.args([self.object, self.rows, &day, mode, self.rate]).arg(out);
@@ -128,7 +128,7 @@ async fn report(
 const ROUNDS: u32 = 20;
 
 /// Bytes of all files below.
-fn size(folder: &Path) -> Outcome<u64> {
+pub(crate) fn size(folder: &Path) -> Outcome<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

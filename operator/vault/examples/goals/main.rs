@@ -5,6 +5,7 @@
 //! - `goals memory SCHEMA.json < FULL.csv`, `goals memory --long ROWS`: memory by size of the table; the second with
 //!   made-up rows that have a text of 131,072 characters each.
 //! - `goals history BENCH_DATA OBJECT ROWS DAYS RATE`: many versions; BENCH_DATA is the program that makes the tables.
+//! - `goals views BENCH_DATA OBJECT ROWS`: exports in every form, and bundles.
 //!
 //! Figures are per second of CPU of the whole process, so that a loaded machine does not distort them much.
 
@@ -19,6 +20,7 @@ mod limits;
 mod memory;
 mod meter;
 mod table;
+mod views;
 mod world;
 
 /// What comes of a measurement.
@@ -52,6 +54,7 @@ async fn measure(arguments: &[String], folder: &Path) -> Outcome<()> {
         ["history", program, object, rows, days, rate] => {
             history::measure(&history::Tables { program, object, rows, rate }, days.parse()?, folder).await
         }
-        _ => Err("goals table|memory|history: see the head of its source".into()),
+        ["views", program, object, rows] => views::measure(program, object, rows, folder).await,
+        _ => Err("goals table|memory|history|views: see the head of its source".into()),
     }
 }

@@ -1,5 +1,7 @@
 //! The pieces that an export of an object is made of: each becomes one file, and is the same whoever plans it again.
 
+use std::sync::Arc;
+
 use orgkeep_core::id::SalesforceId;
 use orgkeep_core::schema::{Field, FieldType, ObjectSchema};
 
@@ -27,7 +29,7 @@ pub(super) struct Piece {
 #[derive(Clone)]
 enum Kind {
     /// Rows of a state.
-    Rows { state: State, fields: Vec<String>, keys: Keys },
+    Rows { state: Arc<State>, fields: Arc<Vec<String>>, keys: Keys },
     /// What changed from one state to another.
     Changes(Box<Changes>),
 }
@@ -74,6 +76,7 @@ pub(super) async fn plan(
         columns.push(own("_raw", FieldType::String));
     }
     let pieces = ranges(vault, &state, options.rows_per_file)?.into_iter().enumerate();
+    let (state, fields) = (Arc::new(state), Arc::new(fields));
     let pieces = pieces
         .map(|(at, keys)| Piece {
             name: format!("{}/{:04}", state.object, at + 1),
