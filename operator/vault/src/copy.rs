@@ -76,8 +76,9 @@ async fn line(
     copied: &mut Copied,
     told: &impl Fn(&Copied),
 ) -> Result<()> {
-    let numbers = from.line(id).await?.standing().await?;
-    no_more_than(to, id, numbers.last().copied()).await?;
+    let here = from.line(id).await?;
+    no_more_than(to, id, here.numbers().await?.last().copied()).await?;
+    let numbers = here.standing().await?;
     for document in layout::documents(id) {
         if to.read_mutable(&document).await?.is_none() {
             mutable(from.storage(), to, &document).await?;

@@ -232,3 +232,32 @@ async fn an_apply_that_is_cut_anywhere_goes_on() {
     }
     eprintln!("making a bundle, a call is denied: cut {cut} times, never taken for whole");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_retired_is_not_carried_and_not_missed() {
+    let here = tempfile::tempdir().unwrap();
+    let mut world = history(here.path()).await;
+    let (early, target) = (tempfile::tempdir().unwrap(), volume(tempfile::tempdir().unwrap().path()).await);
+    let older = volume(early.path()).await;
+    put(&made(&world.vault, None, Some(2)).await.1, &older).await.unwrap();
+    let policy = orgkeep_core::retention::Retention { keep_last: Some(2), ..Default::default() };
+    let later = |hours| Some(jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours));
+    for hours in [0, 100, 200] {
+        let options = orgkeep_vault::collect::Options {
+            policy: Some(policy.clone()),
+            now: later(hours),
+            ..Default::default()
+        };
+        orgkeep_vault::collect::collect(&world.vault, &options).await.unwrap();
+    }
+    world.delta(&[vec![(1, Some(record("after", 4)))]], None).await;
+    let standing = world.line.snapshots().await.unwrap();
+    assert!(standing.len() < 6, "nothing was retired");
+    let (done, all) = made(&world.vault, None, None).await;
+    assert!(done.snapshots >= standing.len() as u64);
+    put(&all, &target).await.unwrap();
+    assert_eq!(good(&target).await, standing.len() as u64);
+    // A site that has older snapshots takes it, too, and follows what was retired.
+    put(&all, &older).await.unwrap();
+    assert_eq!(good(&older).await, standing.len() as u64);
+}

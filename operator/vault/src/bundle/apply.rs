@@ -160,8 +160,8 @@ struct Site {
     /// Files that are known to be there: of the bundle, and of the manifest before.
     there: BTreeSet<String>,
     lists: TreeLists,
-    /// Lines that got a snapshot.
-    grown: BTreeSet<String>,
+    /// Lines whose last snapshot in the bundle was not there.
+    ahead: BTreeSet<String>,
 }
 
 impl Site {
@@ -196,10 +196,23 @@ impl Site {
             vault: None,
             there: BTreeSet::new(),
             lists: TreeLists::default(),
-            grown: BTreeSet::new(),
+            ahead: BTreeSet::new(),
         };
         for need in site.index.needs.clone() {
             site.need(&need).await?;
+        }
+        let mut last = BTreeMap::new();
+        for member in site.index.members.iter().filter(|member| member.kind == Kind::Manifest) {
+            if let Some(line) = line_of(&member.file.path) {
+                last.insert(line.to_owned(), member.file.path.clone());
+            }
+        }
+        for (line, path) in last {
+            match site.target.head(&path).await {
+                Ok(_) => {}
+                Err(error) if error.is_not_found() => drop(site.ahead.insert(line)),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(site)
     }
@@ -309,9 +322,12 @@ impl Site {
     /// Makes the lines be, once all files stand.
     async fn begin(&mut self) -> Result<&Vault> {
         if self.vault.is_none() {
-            for (path, bytes) in self.documents.iter().filter(|(path, _)| path.ends_with("/line.json")) {
-                if self.target.read_mutable(path).await?.is_none() {
-                    self.target.replace_if_match(path, None, bytes.clone()).await?;
+            for (path, bytes) in self.documents.iter().filter(|(path, _)| *path != VAULT) {
+                // Whose a line is follows at the end; what it may lack is told before it lacks it.
+                let early = !path.ends_with("/line.json");
+                let there = self.target.read_mutable(path).await?;
+                if there.as_ref().is_none_or(|(known, _)| early && self.is_ahead(path) && known != bytes) {
+                    self.target.replace_if_match(path, there.as_ref().map(|(_, v)| v), bytes.clone()).await?;
                 }
             }
             let vault = Vault::open_read_only(Arc::clone(&self.target), &Access::default()).await?;
@@ -342,24 +358,22 @@ impl Site {
             match found {
                 Some(found) if digest::named(&found) == parent.digest => {}
                 Some(_) => return Err(gap("another one is in its place: the two are no longer one history")),
-                None if self.retires(&manifest.line_id).await? => {}
+                None if vault.line(&manifest.line_id).await?.deletions().await?.has(parent.seq) => {}
                 None => return Err(gap("the snapshot that the next one follows is in neither")),
             }
         }
         self.there.extend(files.into_keys());
         if self.put_once(&manifest.path(), bytes).await? {
             self.done.snapshots += 1;
-            self.grown.insert(manifest.line_id.clone());
         } else {
             self.done.present += 1;
         }
         Ok(())
     }
 
-    /// Whether snapshots of the line were retired, here or where the bundle comes from.
-    async fn retires(&self, line: &str) -> Result<bool> {
-        let [.., path] = layout::documents(line);
-        Ok(self.documents.contains_key(&path) || self.target.read_mutable(&path).await?.is_some())
+    /// Whether the bundle has a snapshot of this path's line that was not there when it came.
+    fn is_ahead(&self, path: &str) -> bool {
+        line_of(path).is_some_and(|line| self.ahead.contains(line))
     }
 
     async fn is_there(&self, file: &FileRef, snapshot: &str) -> Result<()> {
@@ -397,8 +411,7 @@ impl Site {
     /// Brings what else the bundle says of lines that grew up to date: owners, holds, what was retired.
     async fn finish(self) -> Result<Bundled> {
         for (path, bytes) in &self.documents {
-            let grown = line_of(path).is_some_and(|line| self.grown.contains(line));
-            if !grown {
+            if !self.is_ahead(path) {
                 continue;
             }
             let there = self.target.read_mutable(path).await?;

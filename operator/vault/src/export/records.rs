@@ -36,6 +36,8 @@ pub(super) struct RecordWriter<'a, W> {
     out: &'a mut W,
     style: Style,
     columns: &'a [String],
+    /// Their names as JSON, each with its colon.
+    names: Vec<Vec<u8>>,
     /// The columns' places in a row.
     places: Vec<Option<usize>>,
     buffer: Vec<u8>,
@@ -47,8 +49,15 @@ impl<'a, W: Write> RecordWriter<'a, W> {
     /// For these columns; `row` are those that rows have.
     pub(super) fn new(out: &'a mut W, style: Style, columns: &'a [String], row: &[String]) -> Self {
         let places = columns.iter().map(|name| row.iter().position(|known| known == name)).collect();
+        let member = |name: &String| {
+            let mut json = Vec::new();
+            json_text(name, &mut json);
+            json.push(b':');
+            json
+        };
+        let names = columns.iter().map(member).collect();
         let (buffer, text) = (Vec::with_capacity(2 * CHUNK), Vec::new());
-        Self { out, style, columns, places, buffer, text, rows: 0 }
+        Self { out, style, columns, names, places, buffer, text, rows: 0 }
     }
 
     /// The line of the names: these, and the columns.
@@ -92,8 +101,7 @@ impl<'a, W: Write> RecordWriter<'a, W> {
                     quote(&self.text, &mut self.buffer);
                 }
                 Style::Json => {
-                    json_text(&self.columns[at], &mut self.buffer);
-                    self.buffer.push(b':');
+                    self.buffer.extend_from_slice(&self.names[at]);
                     match (typed, text) {
                         (Some((column, _)), _) if bare && cell::is_bare(column.data_type()) => {
                             self.buffer.extend_from_slice(&self.text);
@@ -128,8 +136,7 @@ impl<'a, W: Write> RecordWriter<'a, W> {
             match self.style {
                 Style::Csv { .. } => quote(if is_id { id.as_bytes() } else { b"" }, &mut self.buffer),
                 Style::Json => {
-                    json_text(&self.columns[at], &mut self.buffer);
-                    self.buffer.push(b':');
+                    self.buffer.extend_from_slice(&self.names[at]);
                     if is_id {
                         json_text(id, &mut self.buffer);
                     } else {

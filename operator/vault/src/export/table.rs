@@ -1,5 +1,5 @@
 //! Rows as Parquet. What is encrypted has the form of the vault's own parts, the one that DuckDB and pyarrow read; what
-//! is not has dictionaries and statistics, which make scans fast.
+//! is not has several pages in a column of a row group.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -37,10 +37,11 @@ impl TableWriter {
             // Row groups are cut by us.
             .set_max_row_group_row_count(None)
             .set_statistics_enabled(EnabledStatistics::Chunk)
+            // Measured: dictionaries cost a third of the time and seven times the memory, and save no bytes.
+            .set_dictionary_enabled(false)
             .set_offset_index_disabled(true);
         if let Some(key) = key {
             builder = builder
-                .set_dictionary_enabled(false)
                 .set_data_page_size_limit(usize::MAX)
                 .set_data_page_row_count_limit(usize::MAX)
                 .with_file_encryption_properties(key.encryption()?);

@@ -127,7 +127,11 @@ pub(crate) fn is_number(text: &str) -> bool {
 }
 
 pub(crate) fn json_text(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+    let before = out.len();
+    if serde_json::to_writer(&mut *out, text).is_err() {
+        // Text always becomes JSON, and memory always takes it.
+        out.truncate(before);
+    }
 }
 
 pub(crate) fn separate(at: usize, out: &mut Vec<u8>) {
