@@ -129,8 +129,9 @@ pub(crate) fn is_number(text: &str) -> bool {
 pub(crate) fn json_text(text: &str, out: &mut Vec<u8>) {
     let before = out.len();
     if serde_json::to_writer(&mut *out, text).is_err() {
-        // Text always becomes JSON, and memory always takes it.
+        // Memory takes all that is written to it; should it not, the long way round.
         out.truncate(before);
+        out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
     }
 }
 
