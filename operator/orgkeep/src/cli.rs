@@ -1,10 +1,13 @@
 //! The command line: arguments and their help, nothing else.
 
+mod views;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::vault::{BundleCommand, ExportArgs, SearchArgs};
+use crate::vault::SearchArgs;
+pub(crate) use views::{BundleCommand, CompressionArg, ExportArgs, FormatArg};
 
 /// Backup and recovery of Salesforce orgs.
 #[derive(Debug, Parser)]

@@ -3,67 +3,21 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Subcommand;
 use orgkeep_vault::Location;
 use orgkeep_vault::bundle::{self, BundleError, Bundled, Selection};
 
 use super::LookError;
-use crate::cli::{Output, VaultAccess};
+use crate::cli::{BundleCommand, Output, VaultAccess};
 use crate::{CommandResult, say, table};
 
 /// How often it is told how far it is.
 const TOLD: Duration = Duration::from_secs(5);
 /// Bytes of the file read or written at a time.
 const BUFFER: usize = 1 << 20;
-
-/// What is done with a bundle.
-#[derive(Debug, Subcommand)]
-pub(crate) enum BundleCommand {
-    /// Write snapshots to a file. What is in it stays encrypted as it is in the vault.
-    Create {
-        /// The vault, with a key that opens it: the bundle is signed.
-        #[command(flatten)]
-        access: VaultAccess,
-        /// The file, or `-` for standard output.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// Only snapshots after this one, which the other side has.
-        #[arg(long, value_name = "ID")]
-        since: Option<u64>,
-        /// Only snapshots up to this one; the newest when left out.
-        #[arg(long, value_name = "ID")]
-        snapshot: Option<u64>,
-    },
-    /// Hold a bundle against its signed index; needs neither a key nor a vault.
-    Verify {
-        /// The file, or `-` for standard input.
-        file: PathBuf,
-        /// Public key of the vault, as `status.signingKey` of the BackupVault says it.
-        #[arg(long, value_name = "KEY")]
-        signing_key: Option<String>,
-        /// How to print.
-        #[arg(short, long, value_enum, default_value_t = Output::Table)]
-        output: Output,
-    },
-    /// Put the snapshots of a bundle into a vault, or into an empty place. Needs no key; what was cut goes on.
-    Apply {
-        /// The file, or `-` for standard input.
-        file: PathBuf,
-        /// The vault, or an empty place that becomes one.
-        #[arg(long, value_name = "URL")]
-        vault: String,
-        /// Public key of the vault, as `status.signingKey` of the BackupVault says it.
-        #[arg(long, value_name = "KEY")]
-        signing_key: Option<String>,
-        /// How to print.
-        #[arg(short, long, value_enum, default_value_t = Output::Table)]
-        output: Output,
-    },
-}
 
 /// Carries a command out.
 pub(super) async fn run(command: &BundleCommand) -> CommandResult {

@@ -5,89 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
 use orgkeep_vault::Location;
 use orgkeep_vault::export::{self, Compression, ExportError, Exported, Format, Options, What};
 
 use super::LookError;
-use crate::cli::{Output, VaultAccess};
+use crate::cli::{CompressionArg, ExportArgs, FormatArg, Output};
 use crate::{CommandResult, say, table};
 
 /// How often it is told how far it is.
 const TOLD: Duration = Duration::from_secs(5);
-
-/// Options of an export.
-#[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
-    /// The vault, with a key that opens it.
-    #[command(flatten)]
-    access: VaultAccess,
-    /// Where to: an empty place, written as `--vault` is, or a directory.
-    #[arg(long, value_name = "URL")]
-    to: String,
-    /// Form of the files.
-    #[arg(long, value_enum)]
-    format: FormatArg,
-    /// Id of the snapshot, or `latest`.
-    #[arg(long, default_value = "latest")]
-    snapshot: String,
-    /// Every version of a row up to the snapshot, with what happened to it, in which snapshot and when.
-    #[arg(long, conflicts_with = "from")]
-    changes: bool,
-    /// With --changes: only what came after this snapshot.
-    #[arg(long, value_name = "ID", requires = "changes")]
-    since: Option<u64>,
-    /// Only what it takes to come from this snapshot to the other.
-    #[arg(long, value_name = "ID")]
-    from: Option<u64>,
-    /// Objects by commas, with * and ?; all when left out.
-    #[arg(long, value_delimiter = ',', value_name = "NAME")]
-    objects: Vec<String>,
-    /// Fields by commas, or Object.Field, with * and ?; all when left out. Id comes always.
-    #[arg(long, value_delimiter = ',', value_name = "NAME")]
-    fields: Vec<String>,
-    /// Compression of csv and json.
-    #[arg(long, value_enum, default_value_t = CompressionArg::None)]
-    compression: CompressionArg,
-    /// age public keys that can read it, by commas: csv and json become age files, the columns of parquet are
-    /// encrypted with a key that export.json holds for them.
-    #[arg(long, value_delimiter = ',', value_name = "age1…")]
-    encrypt_to: Vec<String>,
-    /// csv: a ' before text that a spreadsheet would take for a formula. The values are then no longer those of the
-    /// org.
-    #[arg(long)]
-    safe_for_spreadsheets: bool,
-    /// About how many rows go into a file.
-    #[arg(long, value_name = "ROWS")]
-    rows_per_file: Option<u64>,
-    /// Go on with an export that was cut: files that are finished and whole are kept.
-    #[arg(long)]
-    resume: bool,
-}
-
-/// Forms of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatArg {
-    /// All values quoted, null and empty both empty, as in Salesforce's Bulk API.
-    Csv,
-    /// A JSON object in each line.
-    Json,
-    /// Typed columns.
-    Parquet,
-    /// A Delta Lake table of each object, in which each snapshot that changed it is a version.
-    Delta,
-}
-
-/// Compressions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CompressionArg {
-    /// None.
-    None,
-    /// gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
-}
 
 impl ExportArgs {
     fn options(&self) -> Options {

@@ -12,8 +12,6 @@ mod show;
 mod snapshots;
 mod verify;
 
-pub(crate) use bundle::BundleCommand;
-pub(crate) use export::ExportArgs;
 pub(crate) use search::SearchArgs;
 
 use std::path::{Path, PathBuf};
