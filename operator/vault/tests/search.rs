@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use orgkeep_core::schema::FieldType;
 use orgkeep_vault::read::Keys;
 use orgkeep_vault::search::{Hit, Outcome, Query};
-use orgkeep_vault::verify::{Options, verify};
+use orgkeep_vault::verify::{self, Options, verify};
 use orgkeep_vault::{Manifest, Vault};
 use world::*;
 
@@ -169,7 +169,7 @@ async fn s3_2_4_a_search_finds_what_a_reading_of_everything_finds() {
     let mut searches = 0;
     let mut hits_in_all = 0;
     // more: SEARCH_SEEDS=100 cargo test --release -p orgkeep-vault --test search
-    let seeds = std::env::var("SEARCH_SEEDS").map_or(4, |many| many.parse::<u64>().unwrap());
+    let seeds = std::env::var("SEARCH_SEEDS").map_or(3, |many| many.parse::<u64>().unwrap());
     for seed in 1..=seeds {
         println!("seed {seed}");
         let mut random = Random(seed * 7919);
@@ -234,7 +234,7 @@ async fn s3_2_4_a_search_finds_what_a_reading_of_everything_finds() {
         }
     }
     println!("{searches} searches, {hits_in_all} hits");
-    assert!(hits_in_all > 500);
+    assert!(hits_in_all > 300);
 }
 
 /// Indexes below a directory.
@@ -307,6 +307,18 @@ async fn s3_2_4_an_index_that_is_broken_costs_time_and_no_hit() {
         }
     }
     println!("{tried} broken indexes");
+    // lost, an index is built anew from its rows, to the same bytes
+    for (at, file) in files.iter().enumerate() {
+        let good = std::fs::read(file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        if at % 2 == 0 {
+            std::fs::write(file, b"nonsense").unwrap();
+        }
+        let options = Options { full: true, ..Options::default() };
+        let done = verify::repair::repair(&world.vault, &options).await.unwrap();
+        assert_eq!((done.rebuilt.len(), done.lost.len()), (1, 0), "{done:?}");
+        assert_eq!(std::fs::read(file).unwrap(), good);
+    }
     world.verify().await;
 }
 

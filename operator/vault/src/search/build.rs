@@ -11,10 +11,13 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::filter::{BITS, SECTION_KEYS, SEGMENT_KEYS, encode, segment_of};
 use super::keys::{self, Scratch};
 use super::words;
+use crate::codec::file::PartFile;
 use crate::codec::{CodecError, raw};
 
 /// Version of the form of indexes.
 pub(crate) const VERSION: u32 = 1;
+/// Rows of a written part that are read at once.
+const BATCH_ROWS: usize = 1024;
 /// Cells of a row group whose texts are remembered: what repeats is not taken apart again.
 const KNOWN: usize = 1 << 13;
 
@@ -52,6 +55,20 @@ impl Index {
     pub fn size(&self) -> usize {
         self.segments.iter().map(Vec::len).sum()
     }
+}
+
+/// The index of a part that is written already: the same that was made with it.
+pub(crate) fn index_of(file: &PartFile) -> Result<Index, CodecError> {
+    let texts = file.schema().fields().iter().filter(|field| *field.data_type() == DataType::Utf8);
+    let mask = file.mask(texts.map(|field| field.name().as_str()));
+    let mut builder = Builder::new();
+    for group in 0..file.groups() {
+        for batch in file.read_group(group, &mask, BATCH_ROWS)? {
+            builder.add(&batch?)?;
+        }
+        builder.end_group();
+    }
+    Ok(builder.finish())
 }
 
 /// Takes what is written to a part.

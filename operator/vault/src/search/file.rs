@@ -9,11 +9,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::build::{Directory, Index, VERSION};
+use super::build::{Directory, Index, VERSION, index_of};
 use super::filter::{BITS, Segment, segment_of};
 use super::words;
 use crate::blob::Chunks;
 use crate::canonical;
+use crate::codec::file::PartFile;
 use crate::digest;
 use crate::error::{Result, VaultError};
 use crate::keys::DataKey;
@@ -195,6 +196,23 @@ impl Terms {
 }
 
 impl Vault {
+    /// Puts a lost index there again, made from its part; false if that does not come to the same bytes.
+    pub(crate) async fn put_index_again(&self, part: &Part) -> Result<bool> {
+        let Some(file) = &part.index else { return Ok(false) };
+        let (data, part_key) = self.open_part(part).await?;
+        let read = move || PartFile::open(data, part_key.as_ref()).and_then(|file| index_of(&file));
+        let index = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| VaultError::internal(error.to_string()))?
+            .map_err(|error| VaultError::corrupted(&part.path, error.to_string()))?;
+        let bytes = seal(&index, &file.path, &self.open_key(part)?)?;
+        if digest::sha256(&bytes) != file.sha256 {
+            return Ok(false);
+        }
+        self.storage().delete(&file.path).await?;
+        self.put_once(&file.path, bytes).await
+    }
+
     /// Compares the index of a part with its digest, and opens all of it.
     pub(crate) async fn check_index(&self, part: &Part) -> Result<()> {
         let Some(file) = &part.index else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! Repair: builds anew what follows from something else in the vault, and says of the rest what is lost with it.
 //!
-//! Rebuilt are lists of files (from the tree that they are of), states (from the journal of their run and a schema of the same digest, and only if the bytes come to the
+//! Rebuilt are lists of files (from the tree that they are of), indexes (from their rows), states (from the journal of their run and a schema of the same digest, and only if the bytes come to the
 //! digest that the signed manifest names), the documents of lines (from their newest manifest), leases and sweep
 //! counts. Parts and manifests exist once: their snapshots are told.
 
@@ -10,6 +10,7 @@ use orgkeep_core::schema::ObjectSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::lines::is_finding;
 use super::{Options, Problem, verify};
 use crate::attempt::schema_digest;
 use crate::canonical;
@@ -111,8 +112,32 @@ async fn rebuild(vault: &Vault, problem: &Problem) -> Result<Option<String>> {
         ["lines", line, "objects", object, attempt, "state.json"] => {
             rebuild_state(vault, line, object, attempt, path).await
         }
+        ["lines", line, "objects", object, _, file] if file.ends_with(".terms") => {
+            rebuild_index(vault, line, object, path).await
+        }
         _ => Ok(None),
     }
+}
+
+/// An index of words, from the rows that it is of.
+async fn rebuild_index(vault: &Vault, line: &str, object: &str, path: &str) -> Result<Option<String>> {
+    let line = vault.line(line).await?;
+    for seq in line.numbers().await?.into_iter().rev() {
+        let Ok(manifest) = line.read_number(seq).await else { continue };
+        if !manifest.files.iter().any(|file| file.path == path) {
+            continue;
+        }
+        let Ok(state) = vault.state(&manifest, object).await else { continue };
+        let is_its = |part: &&Part| part.index.as_ref().is_some_and(|index| index.path == path);
+        let Some(part) = state.parts.iter().find(is_its) else { continue };
+        return match vault.put_index_again(part).await {
+            Ok(true) => Ok(Some("the rows that it is of".to_owned())),
+            Ok(false) => Ok(None),
+            Err(error) if is_finding(&error) => Ok(None),
+            Err(error) => Err(error),
+        };
+    }
+    Ok(None)
 }
 
 async fn rebuild_line(vault: &Vault, line: &str) -> Result<Option<String>> {
