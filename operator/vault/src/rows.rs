@@ -16,6 +16,7 @@ use crate::keys::DataKey;
 use crate::manifest::Manifest;
 use crate::read::{Batches, Keys, Opened, PartRef, Rows};
 use crate::state::{IdRange, Part, State};
+use crate::storage::Pieces;
 use crate::vault::Vault;
 
 /// How deep a check looks into a part.
@@ -108,13 +109,12 @@ impl Vault {
             let wrong = |why: String| VaultError::corrupted(&part.path, why);
             let end = data.end();
             let mut pages = codec::Pages::new(data, &end, &key).map_err(|error| wrong(error.to_string()))?;
-            let (step, mut digest, mut broken) = (vault.storage().step(), Running::new(), None);
-            for at in (0..part.size).step_by(step as usize) {
-                let range = at..(at + step).min(part.size);
-                let piece = runtime.block_on(vault.storage().get_range(&part.path, range))?;
-                digest.update(&piece);
+            let (mut digest, mut broken) = (Running::new(), None);
+            let mut pieces = Pieces::open(vault.storage(), &part.path, part.size, runtime)?;
+            while let Some(piece) = pieces.next()? {
+                digest.update(piece);
                 if broken.is_none() {
-                    broken = pages.feed(&piece).err();
+                    broken = pages.feed(piece).err();
                 }
             }
             // The digest tells more: the file is not what was written, whatever its pages say.

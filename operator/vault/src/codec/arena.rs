@@ -101,6 +101,19 @@ impl Arena {
         self.data.extend_from_slice(bytes);
     }
 
+    /// Adds the first bytes of `from` to the cell that is open.
+    #[inline]
+    pub fn append(&mut self, from: &[u8], many: usize) {
+        append(&mut self.data, from, many);
+    }
+
+    /// The bytes from the start of a cell on, to the end of all cells; and how many of them are the cell.
+    #[inline]
+    pub fn cell_and_on(&self, row: usize, column: usize) -> (&[u8], usize) {
+        let (start, end) = self.span(row, column);
+        (&self.data[start..], end - start)
+    }
+
     /// Closes the open cell.
     #[inline]
     pub fn end_cell(&mut self) {
@@ -180,5 +193,22 @@ impl Arena {
             Some(last) => self.ends[last] as usize,
             None => 0,
         }
+    }
+}
+
+/// Bytes that are copied without a look at how many of them count.
+const SHORT: usize = 32;
+
+/// Appends the first bytes of `from`. Most cells are short: copying as many bytes each time takes two instructions, where
+/// copying so many takes a call.
+#[inline]
+pub(super) fn append(to: &mut Vec<u8>, from: &[u8], many: usize) {
+    match from.first_chunk::<SHORT>() {
+        Some(short) if many <= SHORT => {
+            let end = to.len() + many;
+            to.extend_from_slice(short);
+            to.truncate(end);
+        }
+        _ => to.extend_from_slice(&from[..many]),
     }
 }

@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
 use orgkeep_core::id::SalesforceId;
 
-use super::arena::Arena;
+use super::arena::{Arena, append};
 use super::error::CodecError;
 use super::kind::{Column, Kind};
 use super::number::{Decimal, power_of_ten};
@@ -110,10 +110,11 @@ impl<'a> Batch<'a> {
         let mut offsets: Vec<i32> = Vec::with_capacity(many + 1);
         let mut nulls = NullBufferBuilder::new(many);
         offsets.push(0);
-        for (_, cell) in self.cells(index) {
-            values.extend_from_slice(cell);
+        for row in self.rows {
+            let (from, bytes) = self.arena.cell_and_on(*row as usize, index);
+            append(&mut values, from, bytes);
             offsets.push(values.len() as i32);
-            nulls.append(!cell.is_empty());
+            nulls.append(bytes > 0);
         }
         let offsets = OffsetBuffer::new(offsets.into());
         Ok(Arc::new(StringArray::try_new(offsets, values.into(), nulls.finish())?))

@@ -130,7 +130,7 @@ impl Splitter {
                     into.extend(bytes);
                     return if into.too_large() { Err((0, CsvFault::TooLarge)) } else { Ok(bytes.len()) };
                 };
-                into.extend(&bytes[..quote]);
+                into.append(bytes, quote);
                 if bytes.get(quote + 1) == Some(&b',') {
                     into.end_cell();
                     self.state = State::CellStart;
@@ -150,7 +150,7 @@ impl Splitter {
             },
             State::Unquoted => {
                 let stop = bytes.iter().position(|byte| matches!(byte, b',' | b'\n' | b'\r' | b'"'));
-                into.extend(&bytes[..stop.unwrap_or(bytes.len())]);
+                into.append(bytes, stop.unwrap_or(bytes.len()));
                 match stop {
                     None if into.too_large() => Err((0, CsvFault::TooLarge)),
                     None => Ok(bytes.len()),

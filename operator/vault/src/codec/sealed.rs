@@ -25,7 +25,7 @@ const NONCE: usize = 12;
 /// Decrypts every page of a part and returns its rows.
 pub fn authenticate(bytes: Bytes, key: &PartKey) -> Result<u64, CodecError> {
     let mut pages = Pages::new(bytes.clone().into(), &bytes, key)?;
-    pages.feed(&bytes)?;
+    pages.feed(&mut bytes.to_vec())?;
     pages.finish()
 }
 
@@ -50,8 +50,6 @@ pub(crate) struct Pages {
     modules: u16,
     /// The beginning of a module that the next piece goes on with.
     begun: Vec<u8>,
-    /// A module that is being decrypted.
-    module: Vec<u8>,
 }
 
 impl Pages {
@@ -80,18 +78,17 @@ impl Pages {
         if chunks.windows(2).any(|pair| pair[1].range.end > pair[0].range.start) {
             return Err(wrong("two columns lie in the same place"));
         }
-        let (begun, module) = (Vec::new(), Vec::new());
-        Ok(Self { cipher, id, rows, chunks, at: 0, modules: 0, begun, module })
+        Ok(Self { cipher, id, rows, chunks, at: 0, modules: 0, begun: Vec::new() })
     }
 
-    /// The next bytes of the file.
-    pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), CodecError> {
+    /// The next bytes of the file; they are decrypted where they are, as far as they are whole pages.
+    pub(crate) fn feed(&mut self, mut piece: &mut [u8]) -> Result<(), CodecError> {
         while !piece.is_empty() {
             let Some(chunk) = self.chunks.last() else { return Ok(()) };
             let inside = self.at >= chunk.range.start;
             let until = if inside { chunk.range.end } else { chunk.range.start };
             let many = usize::try_from(until - self.at).unwrap_or(usize::MAX).min(piece.len());
-            let (now, later) = piece.split_at(many);
+            let (now, later) = std::mem::take(&mut piece).split_at_mut(many);
             piece = later;
             self.at += many as u64;
             if !inside {
@@ -117,23 +114,24 @@ impl Pages {
     }
 
     /// Bytes of the first column.
-    fn inside(&mut self, mut bytes: &[u8]) -> Result<(), CodecError> {
+    fn inside(&mut self, mut bytes: &mut [u8]) -> Result<(), CodecError> {
         while !bytes.is_empty() {
             if self.begun.is_empty()
                 && let Some(length) = module_length(bytes)
-                && let Some(sealed) = bytes.get(LENGTH..LENGTH + length)
+                && bytes.len() >= LENGTH + length
             {
-                self.open(sealed)?;
-                bytes = &bytes[LENGTH + length..];
+                let (module, rest) = std::mem::take(&mut bytes).split_at_mut(LENGTH + length);
+                self.open(&mut module[LENGTH..])?;
+                bytes = rest;
                 continue;
             }
             let wanted = module_length(&self.begun).map_or(LENGTH, |length| LENGTH + length);
             let many = wanted.saturating_sub(self.begun.len()).min(bytes.len());
             self.begun.extend_from_slice(&bytes[..many]);
-            bytes = &bytes[many..];
+            bytes = &mut std::mem::take(&mut bytes)[many..];
             if module_length(&self.begun).is_some_and(|length| self.begun.len() == LENGTH + length) {
-                let begun = std::mem::take(&mut self.begun);
-                self.open(&begun[LENGTH..])?;
+                let mut begun = std::mem::take(&mut self.begun);
+                self.open(&mut begun[LENGTH..])?;
                 self.begun = begun;
                 self.begun.clear();
             }
@@ -142,19 +140,17 @@ impl Pages {
     }
 
     /// Decrypts a module: nonce, ciphertext, tag.
-    fn open(&mut self, sealed: &[u8]) -> Result<(), CodecError> {
+    fn open(&mut self, sealed: &mut [u8]) -> Result<(), CodecError> {
         let chunk = self.chunks.last().ok_or_else(|| wrong("a page of no column"))?;
-        let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or_else(|| wrong("a page is cut"))?;
+        let (nonce, rest) = sealed.split_first_chunk_mut::<NONCE>().ok_or_else(|| wrong("a page is cut"))?;
         let kind = if self.modules.is_multiple_of(2) { PAGE_HEADER } else { PAGE };
         let mut aad = self.id.clone();
         aad.push(kind);
         for part in [chunk.group, chunk.column, self.modules / 2] {
             aad.extend_from_slice(&part.to_le_bytes());
         }
-        self.module.clear();
-        self.module.extend_from_slice(rest);
         self.cipher
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut self.module)
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), rest)
             .map_err(|_| wrong("a page is not what was encrypted"))?;
         self.modules = self.modules.saturating_add(1);
         Ok(())
@@ -230,11 +226,11 @@ mod tests {
         // In pieces of whatever size it is the same.
         for size in [1, 3, 7, 1000, part.bytes.len() - 1] {
             let mut pages = Pages::new(part.bytes.clone().into(), &part.bytes, &key()).unwrap();
-            part.bytes.chunks(size).for_each(|piece| pages.feed(piece).unwrap());
+            part.bytes.chunks(size).for_each(|piece| pages.feed(&mut piece.to_vec()).unwrap());
             assert_eq!(pages.finish().unwrap(), 40, "{size}");
         }
         let mut cut = Pages::new(part.bytes.clone().into(), &part.bytes, &key()).unwrap();
-        cut.feed(&part.bytes[..part.bytes.len() / 3]).unwrap();
+        cut.feed(&mut part.bytes[..part.bytes.len() / 3].to_vec()).unwrap();
         assert!(cut.finish().is_err());
         let footer = part.bytes.len() - 8 - file_footer(&part.bytes);
         for at in (4..footer).step_by(3) {

@@ -7,8 +7,22 @@ const DAY: i64 = 86_400_000;
 pub fn parse_date(text: &[u8]) -> Option<i32> {
     let &[a, b, c, d, b'-', e, f, b'-', g, h] = text else { return None };
     let (year, month, day) = (number(&[a, b, c, d])?, number(&[e, f])?, number(&[g, h])?);
-    let days = days_from_civil(i64::from(year), month, day);
-    (civil_from_days(days) == (i64::from(year), month, day)).then_some(days as i32)
+    let days = *DAYS.get(month as usize)? + u32::from(month == 2 && is_leap(year));
+    if day == 0 || day > days {
+        return None;
+    }
+    // Years from March, so that a leap day is the last one; 400 years later, so that none is negative.
+    let (year, month) = if month > 2 { (year + 400, month - 3) } else { (year + 399, month + 9) };
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + of_year;
+    Some(days as i32 - 719_468 - 146_097)
+}
+
+/// Days of the months, from 1; February without its leap day.
+const DAYS: [u32; 13] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+fn is_leap(year: u32) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 /// Milliseconds since 1970 of an instant; `None` where anything would be lost (microseconds) or is unknown.
@@ -65,16 +79,7 @@ fn number(digits: &[u8]) -> Option<u32> {
     Some(sum)
 }
 
-/// Days since 1970-01-01 in the Gregorian calendar, which Salesforce carries back to the year 1700.
-fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let month = i64::from(month);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i64::from(day) - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
+/// Year, month and day in the Gregorian calendar, which Salesforce carries back to the year 1700.
 fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -91,6 +96,28 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn each_day_of_two_leap_cycles_is_read_and_no_other() {
+        for end in ["0000-01-01", "9999-12-31"] {
+            let (year, month, day) = civil_from_days(i64::from(parse_date(end.as_bytes()).unwrap()));
+            assert_eq!(format!("{year:04}-{month:02}-{day:02}"), end);
+        }
+        let mut expected = parse_date(b"1600-01-01").unwrap();
+        for year in 1600..2400 {
+            for month in 0..=13 {
+                for day in 0..=32 {
+                    let Some(days) = parse_date(format!("{year:04}-{month:02}-{day:02}").as_bytes()) else {
+                        continue;
+                    };
+                    assert_eq!(days, expected, "{year}-{month}-{day}");
+                    assert_eq!(civil_from_days(i64::from(days)), (year, month, day));
+                    expected += 1;
+                }
+            }
+        }
+        assert_eq!(civil_from_days(i64::from(expected)), (2400, 1, 1));
+    }
 
     #[test]
     fn bulk_and_rest_forms_are_one_instant() {

@@ -110,7 +110,7 @@ impl Gather {
         let at = match self.blocks.iter().rposition(|held| held.serial == block.serial) {
             Some(at) => at,
             None => {
-                let bytes: usize = block.columns.iter().flatten().map(|c| c.get_array_memory_size()).sum();
+                let bytes: usize = block.columns.iter().flatten().map(Array::get_array_memory_size).sum();
                 let (serial, columns) = (block.serial, block.columns.clone());
                 self.blocks.push(Held { serial, columns, row_bytes: bytes / block.keys.len().max(1) });
                 self.blocks.len() - 1

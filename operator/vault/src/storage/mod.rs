@@ -10,6 +10,7 @@ mod disk;
 mod error;
 mod gcs;
 mod location;
+mod pieces;
 mod probe;
 mod s3;
 mod s3_lock;
@@ -29,6 +30,7 @@ pub use disk::Disk;
 pub use error::{StorageError, StorageErrorKind};
 pub use gcs::GcsOptions;
 pub use location::{Location, LockMode, ObjectLock, S3Credentials, S3Options};
+pub(crate) use pieces::Pieces;
 pub use probe::probe;
 
 /// A directory whose changes go through this disk: for tests of what a power cut leaves.
@@ -94,6 +96,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Bytes to ask for at a time when all of a file is read in order.
     fn step(&self) -> u64 {
         8 << 20
+    }
+    /// The file itself, where the storage is a directory: who reads all of it in order needs no thread and no buffer for
+    /// each piece. To be called, and read, where blocking does no harm.
+    fn open_local(&self, path: &str) -> Option<StorageResult<std::fs::File>> {
+        let _ = path;
+        None
     }
     /// The size of a file.
     async fn head(&self, path: &str) -> StorageResult<u64>;

@@ -263,6 +263,11 @@ impl Storage for Volume {
         512 << 10 // what the cache of a processor holds
     }
 
+    fn open_local(&self, path: &str) -> Option<StorageResult<std::fs::File>> {
+        let open = || std::fs::File::open(self.file(path)?).map_err(|error| from_io(path, &error));
+        Some(open())
+    }
+
     async fn head(&self, path: &str) -> StorageResult<u64> {
         let file = self.file(path)?;
         self.blocking(path, move |_| Ok(std::fs::metadata(file)?.len())).await
