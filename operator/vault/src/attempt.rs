@@ -150,6 +150,7 @@ impl Attempt {
             schema_digest: schema_digest(schema)?,
             former_schemas,
             parts,
+            file: FileRef::default(),
         };
         // The manifest has its digest: it needs no check sum of its own.
         let bytes = Bytes::from(canonical::to_vec(&state)?);

@@ -127,6 +127,7 @@ impl Line {
                 snapshots: parent.as_ref().map_or(0, |parent| parent.totals.snapshots) + 1,
                 bytes: parent.as_ref().map_or(0, |parent| parent.totals.bytes) + manifest.size_bytes,
             };
+            manifest.redaction = self.vault().overlay_now(self.id()).await?.last().cloned();
             manifest.parent = parent.map(|parent| ParentRef { seq: parent.seq, digest: parent.digest });
             // A parent that was committed after the numbers were read would stand above its child.
             if manifest.parent.as_ref().is_some_and(|parent| parent.seq >= next) {

@@ -87,14 +87,22 @@ async fn line(
     let redactions = lacking(from.storage(), to, &layout::redactions(id)).await?;
     if !redactions.is_empty() {
         // Snapshots that the copy has may rest on files that only a redaction names.
-        let (mut known, mut lists) = (HashSet::new(), TreeLists::default());
+        let (mut known, mut lists, mut rests) = (HashSet::new(), TreeLists::default(), HashSet::new());
         for &seq in &numbers {
             let (_, manifest) = read(from, id, seq).await?;
             known = files(from, to, &manifest, &known, &mut lists, copied, told).await?;
+            rests.extend(known.iter().cloned());
         }
         for path in redactions {
             let bytes = from.storage().get(&path).await?;
             once(to, &path, bytes).await?;
+        }
+        // Only now: until then the copy's snapshots rest on them.
+        for redaction in from.redactions(id).await? {
+            for old in redaction.files.iter().map(|file| &file.old.path).filter(|path| !rests.contains(*path))
+            {
+                to.delete(old).await?;
+            }
         }
     }
     // What was retired is not copied: the copy may lack it from now on.
@@ -123,6 +131,7 @@ async fn line(
 async fn read(from: &Vault, line: &str, seq: u64) -> Result<(Bytes, Manifest)> {
     let bytes = from.storage().get(&layout::snapshot(line, seq)).await?;
     let manifest = Manifest::read(&bytes, from.id(), line, seq, from.signing_key())?;
+    let manifest = from.redacted(manifest).await?;
     Ok((bytes, manifest))
 }
 

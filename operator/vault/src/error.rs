@@ -86,6 +86,14 @@ pub enum VaultError {
         /// Who has it now.
         by: String,
     },
+    /// Something keeps what was to be erased.
+    #[error("nothing was erased from line {line}: {why}")]
+    EraseRefused {
+        /// The line.
+        line: String,
+        /// What keeps it, and until when.
+        why: String,
+    },
     /// A collection closed the run.
     #[error("run {run} of line {line} may not go on: {why}")]
     RunClosed {
@@ -150,6 +158,7 @@ impl VaultError {
             Self::Corrupted { .. } => Reason::VaultCorrupted,
             Self::OrgChanged { .. } => Reason::OrgChanged,
             Self::LineBusy { .. } | Self::LeaseLost { .. } => Reason::LineBusy,
+            Self::EraseRefused { .. } => Reason::EraseRefused,
             Self::RunClosed { .. } => Reason::RunClosed,
             Self::ReadOnly => Reason::VaultReadOnly,
             Self::Internal(_) => Reason::InternalError,

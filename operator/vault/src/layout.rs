@@ -70,6 +70,11 @@ pub(crate) fn closed(line: &str, run: &str) -> String {
     format!("{LINES}/{line}/closed/{run}.json")
 }
 
+/// A redaction.
+pub(crate) fn redaction(line: &str, number: u64) -> String {
+    format!("{LINES}/{line}/redactions/{number:0SEQ_DIGITS$}.json")
+}
+
 pub(crate) fn snapshots(line: &str) -> String {
     format!("{LINES}/{line}/snapshots/")
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::erase::{ERASES, Redaction};
 use crate::error::{Result, VaultError};
 use crate::keys::envelope::random;
 use crate::layout::{self, FORMAT_VERSION};
 use crate::line::Line;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, ParentRef};
 use crate::storage::{StorageErrorKind, Version};
 use crate::vault::now;
 
@@ -80,12 +81,18 @@ impl Line {
                 expires_at: expiry(duration)?,
                 released: false,
             };
+            let holder_erases = there.as_ref().is_some_and(|(holder, _)| holder.run_id.starts_with(ERASES));
             match vault.replace(&path, there.as_ref().map(|(_, version)| version), &document).await {
                 Ok(version) => {
+                    // What was erased before is seen from here on.
+                    vault.forget_overlay(self.id());
                     let lease = Lease { line: self.clone(), document, version, duration };
                     // Attempts of one run know each other's manifest by the run; all others are stopped by a void.
                     if there.is_some_and(|(holder, _)| !holder.released && holder.run_id != run_id) {
                         lease.put_void().await?;
+                        if holder_erases {
+                            lease.put_void_redaction().await?;
+                        }
                     }
                     return Ok(lease);
                 }
@@ -161,6 +168,29 @@ impl Lease {
                 }
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the next free number of a redaction, so that an erasure thought dead loses its put there.
+    async fn put_void_redaction(&self) -> Result<()> {
+        let vault = self.line.vault();
+        loop {
+            let last = vault.redactions(self.line.id()).await?.pop();
+            let mut void = Redaction {
+                format_version: FORMAT_VERSION,
+                kind: "void".to_owned(),
+                vault_id: vault.id().to_owned(),
+                line_id: self.line.id().to_owned(),
+                number: last.as_ref().map_or(1, |last| last.number + 1),
+                parent: last.map(|last| ParentRef { seq: last.number, digest: last.digest }),
+                time: now(),
+                ..Redaction::default()
+            };
+            let bytes = void.sign(vault.keys())?;
+            if vault.put_once(&void.path(), bytes.into()).await? {
+                tracing::info!(line = self.line.id(), number = void.number, "put a void redaction");
+                return Ok(());
+            }
         }
     }
 

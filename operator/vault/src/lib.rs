@@ -85,6 +85,7 @@ pub mod collect;
 mod commit;
 pub mod copy;
 mod digest;
+pub mod erase;
 mod error;
 pub mod export;
 mod journal;

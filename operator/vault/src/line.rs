@@ -241,8 +241,13 @@ impl Line {
         Ok(numbers)
     }
 
-    /// A manifest or a void, checked.
+    /// A manifest or a void, checked, with what was erased since taken out of it.
     pub(crate) async fn read_number(&self, seq: u64) -> Result<Manifest> {
+        self.vault.redacted(self.read_as_put(seq).await?).await
+    }
+
+    /// A manifest or a void as it was put, checked.
+    pub(crate) async fn read_as_put(&self, seq: u64) -> Result<Manifest> {
         let bytes = self.vault.storage().get(&layout::snapshot(self.id(), seq)).await?;
         Manifest::read(&bytes, self.vault.id(), self.id(), seq, self.vault.signing_key())
     }

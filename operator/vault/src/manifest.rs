@@ -1,6 +1,7 @@
 //! The manifest: what one snapshot holds, signed, chained to its parent, without values of records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use orgkeep_core::ledger::ObjectLedger;
 use orgkeep_core::run::{Completeness, Counts, Failure, OrgFacts};
@@ -180,6 +181,9 @@ pub struct Manifest {
     /// Every file that it rests on, by path: states, the parts that they name, trees and their lists. What those lists
     /// name is not repeated here.
     pub files: Vec<FileRef>,
+    /// The newest redaction when it was made; absent where nothing had been erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redaction: Option<ParentRef>,
     /// Program that wrote it.
     pub written_by: String,
     /// Ed25519, base64, over `orgkeep-manifest-v1\n` and the canonical JSON of all but this.
@@ -188,6 +192,12 @@ pub struct Manifest {
     /// `sha256:…` of the document's stored bytes.
     #[serde(skip)]
     pub digest: String,
+    /// Numbers of the redactions that changed its files since it was made.
+    #[serde(skip)]
+    pub redactions: Vec<u64>,
+    /// Keyed hashes of ids that were erased from the line.
+    #[serde(skip)]
+    pub(crate) erased: Arc<BTreeSet<String>>,
 }
 
 impl Manifest {

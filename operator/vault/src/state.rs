@@ -148,6 +148,9 @@ pub struct State {
     pub former_schemas: BTreeMap<String, ObjectSchema>,
     /// The files.
     pub parts: Vec<Part>,
+    /// Where it was read from.
+    #[serde(skip)]
+    pub file: FileRef,
 }
 
 impl State {

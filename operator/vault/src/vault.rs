@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::canonical;
 use crate::digest::Running;
+use crate::erase::Cache;
 use crate::error::{Result, VaultError};
 use crate::keys::envelope::random;
 use crate::keys::{Access, DataKey, Key, Keyring, Recipient, unwrap_root, wrap_missing};
@@ -56,6 +57,7 @@ struct Inner {
     recovery_recipients: u32,
     keys: Keyring,
     writable: bool,
+    overlays: Cache,
 }
 
 /// The time as documents write it.
@@ -197,6 +199,7 @@ impl Vault {
             recovery_recipients: u32::try_from(ages.saturating_sub(own)).unwrap_or(u32::MAX),
             keys,
             writable,
+            overlays: Cache::default(),
         })))
     }
 
@@ -230,6 +233,10 @@ impl Vault {
         &self.0.storage
     }
 
+    pub(crate) fn overlays(&self) -> &Cache {
+        &self.0.overlays
+    }
+
     pub(crate) fn keys(&self) -> &Keyring {
         &self.0.keys
     }
@@ -259,13 +266,24 @@ impl Vault {
         self.read_state(file).await
     }
 
+    /// A state; one that was erased from after its manifest was read is read as it is now.
     pub(crate) async fn read_state(&self, file: &FileRef) -> Result<State> {
-        let bytes = self.0.storage.get(&file.path).await?;
+        let bytes = match self.0.storage.get(&file.path).await {
+            Err(error) if error.is_not_found() => {
+                let line = file.path.split('/').nth(1).unwrap_or_default();
+                return match self.overlay_now(line).await?.file(file)? {
+                    Some(now) if now != *file => Box::pin(self.read_state(&now)).await,
+                    _ => Err(error.into()),
+                };
+            }
+            other => other?,
+        };
         if crate::digest::sha256(&bytes) != file.sha256 {
             return Err(VaultError::corrupted(&file.path, "its digest is not the manifest's"));
         }
-        let state: State = from_bytes(&file.path, &bytes)?;
+        let mut state: State = from_bytes(&file.path, &bytes)?;
         state.check(&file.path)?;
+        state.file = file.clone();
         Ok(state)
     }
 

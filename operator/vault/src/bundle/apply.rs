@@ -239,6 +239,7 @@ impl Site {
         let manifest =
             Manifest::read(&bytes, &self.index.vault_id, &need.line_id, need.seq, &self.index.signing_key)?;
         let vault = Vault::open_read_only(Arc::clone(&self.target), &Access::default()).await?;
+        let manifest = vault.redacted(manifest).await?;
         self.there.extend(vault.files_of(&manifest).await?.into_keys());
         Ok(())
     }
@@ -340,6 +341,7 @@ impl Site {
     async fn manifest(&mut self, manifest: &Manifest, bytes: Bytes) -> Result<()> {
         let name = format!("{}/{}", manifest.line_id, manifest.seq);
         let vault = self.begin().await?.clone();
+        let manifest = &vault.redacted(manifest.clone()).await?;
         let files = vault.files_with(manifest, &mut self.lists).await?;
         for file in files.values().filter(|file| !self.there.contains(&file.path)) {
             self.is_there(file, &name).await?;

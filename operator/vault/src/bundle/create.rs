@@ -129,6 +129,7 @@ async fn index(vault: &Vault, selection: &Selection) -> Result<(Index, Documents
         if let Some(seq) = before {
             let bytes = storage.get(&layout::snapshot(line.id(), seq)).await?;
             let manifest = Manifest::read(&bytes, vault.id(), line.id(), seq, vault.signing_key())?;
+            let manifest = vault.redacted(manifest).await?;
             needs.push(Need { line_id: line.id().to_owned(), seq, sha256: digest::sha256(&bytes) });
             known = vault.files_with(&manifest, &mut lists).await?;
         } else if since > 0 {
@@ -138,6 +139,7 @@ async fn index(vault: &Vault, selection: &Selection) -> Result<(Index, Documents
             let path = layout::snapshot(line.id(), seq);
             let bytes = storage.get(&path).await?;
             let manifest = Manifest::read(&bytes, vault.id(), line.id(), seq, vault.signing_key())?;
+            let manifest = vault.redacted(manifest).await?;
             members.push(member(Kind::Manifest, &path, &bytes));
             for (path, file) in vault.files_with(&manifest, &mut lists).await? {
                 if known.insert(path, file.clone()).is_none() {

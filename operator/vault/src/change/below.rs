@@ -105,7 +105,7 @@ pub(super) fn wanted(names: &[&str], adapter: Option<Arc<Adapter>>) -> Wanted {
 }
 
 /// A reading that failed, as the vault tells it.
-pub(super) fn broken(error: ReadError) -> crate::VaultError {
+pub(crate) fn broken(error: ReadError) -> crate::VaultError {
     match error {
         ReadError::Open { path, source } => match source.downcast::<crate::VaultError>() {
             Ok(error) => *error,

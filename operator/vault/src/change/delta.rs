@@ -79,8 +79,9 @@ fn users_bound_to(line: &str, object: &str, run: &str) -> String {
 impl Vault {
     /// The state of an object in a manifest, for another manifest that names it, too.
     pub fn state_ref(&self, manifest: &Manifest, state: &State) -> Result<StateRef> {
-        let entry = manifest.object(&state.object).and_then(|entry| entry.state.clone());
-        let file: FileRef = entry.ok_or_else(|| VaultError::ObjectNotFound {
+        let entry = manifest.object(&state.object).and_then(|entry| entry.state.as_ref());
+        // Where it was read from: not where it stood before something was erased from it.
+        let file: FileRef = entry.map(|_| state.file.clone()).ok_or_else(|| VaultError::ObjectNotFound {
             snapshot: manifest.snapshot_id(),
             object: state.object.clone(),
         })?;
@@ -105,9 +106,19 @@ impl Vault {
         let Some(sealed) = &entry.sealed_users else { return Ok(entry.users.clone()) };
         let bound_to = users_bound_to(&manifest.line_id, &entry.name, &manifest.run_id);
         let opened = self.keys().open_of_manifest(&bound_to, sealed)?;
-        serde_json::from_slice(&opened)
-            .map(Some)
-            .map_err(|_| VaultError::corrupted(manifest.path(), "its counts by user are none"))
+        let mut users: BTreeMap<String, ChangeCounts> = serde_json::from_slice(&opened)
+            .map_err(|_| VaultError::corrupted(manifest.path(), "its counts by user are none"))?;
+        // A user who was erased since is not named.
+        if !manifest.erased.is_empty() {
+            for user in users.keys().cloned().collect::<Vec<_>>() {
+                if manifest.erased.contains(&self.keys().id_hash(&user)?)
+                    && let Some(counts) = users.remove(&user)
+                {
+                    users.entry(String::new()).or_default().add(&counts);
+                }
+            }
+        }
+        Ok(Some(users))
     }
 
     fn seal_users(

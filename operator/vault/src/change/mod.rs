@@ -4,6 +4,7 @@
 //! was added, updated, recalculated or deleted in it, without a look at the base.
 
 mod below;
+pub(crate) use below::broken;
 pub mod compact;
 mod compare;
 mod delta;
@@ -57,6 +58,14 @@ impl ChangeCounts {
             ChangeKind::Recalculated => self.recalculated += 1,
             ChangeKind::Deleted => self.deleted += 1,
         }
+    }
+
+    /// Those of another.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.added += other.added;
+        self.updated += other.updated;
+        self.recalculated += other.recalculated;
+        self.deleted += other.deleted;
     }
 }
 

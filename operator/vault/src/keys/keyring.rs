@@ -79,6 +79,17 @@ impl Keyring {
         Ok(hex::encode(ring::hmac::sign(&key, content)))
     }
 
+    /// Keyed hash of a record id, by which a redaction tells what was erased without telling it. Without encryption
+    /// there is no key: the hash of the vault's id and the record's, which whoever has either can make.
+    pub(crate) fn id_hash(&self, id: &str) -> Result<String> {
+        let Some(root) = &self.root else {
+            return Ok(crate::digest::sha256(format!("{}\n{id}", self.vault_id).as_bytes()));
+        };
+        let key = derive(root.as_ref(), &self.vault_id, "erased ids")?;
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key.as_ref());
+        Ok(hex::encode(ring::hmac::sign(&key, id.as_bytes())))
+    }
+
     /// Key of a blob by its name; `None` without encryption.
     pub(crate) fn blob_key(&self, name: &str) -> Result<Option<Secret>> {
         match &self.root {

@@ -63,6 +63,7 @@ impl Checks<'_> {
         // The snapshot before: its number and its manifest's digest, where that is known.
         let mut before: Option<(u64, Option<String>)> = None;
         let mut next = Some(1);
+        let overlay = self.redactions(line).await?;
         let numbers = line.numbers().await?;
         let deletions = match line.deletions().await {
             // told with the documents; what it names is told as missing
@@ -90,7 +91,7 @@ impl Checks<'_> {
                 continue;
             }
             self.snapshots.insert(name.clone());
-            match line.read_number(seq).await {
+            match line.read_as_put(seq).await.and_then(|manifest| overlay.apply(manifest)) {
                 Ok(manifest) if manifest.is_void() => {
                     self.snapshots.remove(&name);
                     next = Some(seq + 1);
@@ -98,6 +99,7 @@ impl Checks<'_> {
                 Ok(manifest) => {
                     self.report.snapshots += 1;
                     self.digests.insert(manifest.digest.clone());
+                    self.redaction_of(&name, &manifest, &overlay);
                     self.chain(&path, &name, &manifest, before.as_ref());
                     self.states(&path, &name, &manifest).await?;
                     before = Some((seq, Some(manifest.digest)));

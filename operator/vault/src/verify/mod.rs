@@ -7,6 +7,7 @@
 mod documents;
 mod files;
 mod lines;
+mod redactions;
 pub mod repair;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +86,8 @@ pub struct Report {
     pub lines: u64,
     /// Snapshots looked at.
     pub snapshots: u64,
+    /// Redactions laid over them.
+    pub redactions: u64,
     /// Files that they name.
     pub files: u64,
     /// Bytes of those files.

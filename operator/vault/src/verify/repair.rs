@@ -203,6 +203,7 @@ async fn rebuild_state(
         schema,
         former_schemas: std::collections::BTreeMap::default(),
         parts: record.parts.clone(),
+        file: FileRef::default(),
     };
     let mut candidates = vec![state.clone()];
     // A delta: its parent's parts come first.
