@@ -121,6 +121,7 @@ reasons! {
     LineBusy = Transient, "wait for the other run; its lease expires by itself";
     /// A collection closed the run because it had not gone on for long.
     RunClosed = Configuration, "start a new run";
+    /// A legal hold or Object Lock keeps what was to be erased.
     EraseRefused = Configuration, "end what keeps the records, or erase again when it is over";
     /// There is no recovery key.
     NoRecoveryKey = Configuration, "add an age recipient to spec.encryption.recipients, and keep its key offline";

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use every_byte::left;
+use every_byte::{left, left_of};
 use faulty::{FAULTS, Faulty};
 use orgkeep_vault::copy::copy;
 use orgkeep_vault::erase::{Erased, Ids, Options, erase};
@@ -106,11 +106,11 @@ impl Told {
 }
 
 async fn nothing_left(storage: &Arc<dyn Storage>, numbers: &[u32]) {
-    for number in numbers {
-        for wanted in [secret(*number), id(*number).to_string(), id(*number).to_string()[..15].to_owned()] {
-            assert_eq!(left(storage, &wanted).await, Vec::<String>::new(), "{wanted}");
-        }
-    }
+    let of =
+        |number: &u32| [secret(*number), id(*number).to_string(), id(*number).to_string()[..15].to_owned()];
+    let wanted: Vec<String> = numbers.iter().flat_map(of).collect();
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    assert_eq!(left_of(storage, &wanted).await, Vec::<String>::new());
 }
 
 async fn auditor(storage: &Arc<dyn Storage>) -> Vault {
@@ -179,7 +179,7 @@ async fn a_part_of_which_nothing_is_left_goes_and_snapshots_go_on() {
     org.retain(|number, _| !numbers.contains(number));
     let day = vec![(41, Some(known(1041))), (7, None)];
     org.insert(41, known(1041));
-    let next = told.world.delta(&[day], Some(&eager())).await;
+    let next = told.world.delta(&[day], None).await;
     assert_eq!(next.redaction.as_ref().unwrap().seq, 1);
     told.world.holds(&next, &org).await;
     let (differences, _) = told.world.compare(&latest, &next).await;
@@ -243,9 +243,9 @@ async fn every_failing_call_leaves_all_or_nothing_and_the_next_try_finishes() {
             if !reached {
                 break;
             }
-            call += 23;
+            call += 83;
         }
-        assert!(steps > 3, "{fault:?}: {steps} steps");
+        assert!(steps > 1, "{fault:?}: {steps} steps");
     }
 }
 

@@ -2,7 +2,7 @@
 //! journals. It walks the storage, not the manifests, so it sees what nothing rests on, too.
 #![allow(dead_code, missing_docs, unreachable_pub)] // each test binary uses its part
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -15,6 +15,11 @@ use crate::support::*;
 
 /// Where a text still stands, sorted.
 pub async fn left(storage: &Arc<dyn Storage>, wanted: &str) -> Vec<String> {
+    left_of(storage, &[wanted]).await
+}
+
+/// Where any of these texts still stands, sorted.
+pub async fn left_of(storage: &Arc<dyn Storage>, wanted: &[&str]) -> Vec<String> {
     let vault = Vault::create_or_open(Arc::clone(storage), &access()).await.unwrap();
     let mut found = Vec::new();
     let (mut parts, mut blobs) = (BTreeMap::new(), BTreeMap::new());
@@ -40,10 +45,10 @@ pub async fn left(storage: &Arc<dyn Storage>, wanted: &str) -> Vec<String> {
             });
         }
     }
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for ((path, told_by), part) in &parts {
         if let Ok(Some(ids)) = vault.ids(part)
-            && [&ids.min, &ids.max].iter().any(|id| id.contains(wanted))
+            && [&ids.min, &ids.max].iter().any(|id| holds(id.as_bytes(), wanted))
         {
             found.push(format!("{told_by} (sealed range of {path})"));
         }
@@ -76,7 +81,7 @@ pub async fn left(storage: &Arc<dyn Storage>, wanted: &str) -> Vec<String> {
             let batch = batch.unwrap();
             for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
                 if let Some(texts) = column.as_string_opt::<i32>()
-                    && texts.iter().flatten().any(|text| text.contains(wanted))
+                    && texts.iter().flatten().any(|text| holds(text.as_bytes(), wanted))
                 {
                     found.push(format!("{path} ({})", field.name()));
                 }
@@ -118,8 +123,12 @@ pub async fn left(storage: &Arc<dyn Storage>, wanted: &str) -> Vec<String> {
     found
 }
 
-fn holds(bytes: &[u8], wanted: &str) -> bool {
-    bytes.windows(wanted.len()).any(|window| window == wanted.as_bytes())
+fn holds(bytes: &[u8], wanted: &[&str]) -> bool {
+    let first = |text: &&str| text.as_bytes().first().copied().unwrap_or_default();
+    let begins: BTreeSet<u8> = wanted.iter().map(first).collect();
+    bytes.iter().enumerate().any(|(at, byte)| {
+        begins.contains(byte) && wanted.iter().any(|text| bytes[at..].starts_with(text.as_bytes()))
+    })
 }
 
 fn walk(value: &serde_json::Value, visit: &mut impl FnMut(&serde_json::Value)) {
