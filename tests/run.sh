@@ -61,7 +61,7 @@ faults() {
   step "faults: budget" env ORGKEEP_BUDGET_SCHEDULES=1000000 \
     nice cargo test --locked --quiet --release --package orgkeep-core --test budget -- --nocapture
   step "faults: vault" env ORGKEEP_FAULTS=all nice cargo test --locked --package orgkeep-vault \
-    --test corruption --test faults --test power -- --nocapture
+    --test corruption --test faults --test power --test retention -- --nocapture
 }
 
 # --- chart: what it renders; the API server's word on it belongs to the suite `cluster`

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use super::deletions::{Deletions, Retired};
@@ -16,7 +16,7 @@ use crate::error::{Result, VaultError};
 use crate::layout;
 use crate::lease::Lease;
 use crate::line::Line;
-use crate::storage::{StorageError, StorageErrorKind};
+use crate::storage::{Entry, Storage, StorageError, StorageErrorKind};
 
 /// Files deleted between two looks at the lease.
 const BATCH: usize = 64;
@@ -168,91 +168,88 @@ impl<'a> Sweep<'a> {
         Ok(named)
     }
 
-    /// Visits every file of the line that nothing rests on, until it is told to stop.
-    async fn unnamed(
-        &mut self,
+    /// Every file of the line that nothing rests on.
+    fn unnamed<'s>(
+        &self,
+        storage: &'s Arc<dyn Storage>,
+        named: &'s Files,
+    ) -> BoxStream<'s, Result<Entry, StorageError>> {
+        let folder = layout::line(self.line.id());
+        stream::iter(["objects", "blobs"])
+            .flat_map(move |kind| storage.list(&format!("{folder}/{kind}/")))
+            .try_filter(|entry| std::future::ready(!named.named.contains_key(&entry.path)))
+            .boxed()
+    }
+
+    /// What is to become of such a file.
+    fn fate(&self, view: &View, closing: &BTreeSet<String>, entry: &Entry) -> Fate {
+        let folder = layout::line(self.line.id());
+        let rest = entry.path.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/'));
+        rest.map_or(Fate::Stays, |rest| view.fate(rest, closing))
+    }
+
+    /// Runs that files are of, and nothing else: their journals are gone.
+    async fn without_journal(
+        &self,
+        view: &View,
         named: &Files,
-        mut visit: impl AsyncFnMut(&mut Self, &str, &str, u64) -> Result<bool>,
-    ) -> Result<()> {
-        let folder = format!("{}/", layout::line(self.line.id()));
+        closing: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>> {
         let storage = Arc::clone(self.line.vault().storage());
-        for kind in ["objects", "blobs"] {
-            let mut listing = storage.list(&format!("{folder}{kind}/"));
-            while let Some(entry) = listing.try_next().await? {
-                let Some(rest) = entry.path.strip_prefix(&folder) else { continue };
-                if !named.named.contains_key(&entry.path)
-                    && !visit(self, &entry.path, rest, entry.size).await?
-                {
-                    return Ok(());
+        let mut listing = self.unnamed(&storage, named);
+        let mut found = BTreeSet::new();
+        while let Some(entry) = listing.try_next().await? {
+            if let Fate::NoJournal(run) = self.fate(view, closing, &entry) {
+                found.insert(run);
+            }
+        }
+        found.remove(&self.own());
+        Ok(found)
+    }
+
+    /// Whether there is a file to delete that is not locked.
+    async fn anything(&self, view: &View, named: &Files, closing: &BTreeSet<String>) -> Result<bool> {
+        let storage = Arc::clone(self.line.vault().storage());
+        let mut listing = self.unnamed(&storage, named);
+        while let Some(entry) = listing.try_next().await? {
+            if self.fate(view, closing, &entry) == Fate::Goes && self.locked(&entry.path).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Counts what would be deleted, and what would not.
+    async fn files(&mut self, view: &View, named: &Files, closing: &BTreeSet<String>) -> Result<()> {
+        self.held_back(view, named, closing).await?;
+        let storage = Arc::clone(self.line.vault().storage());
+        let mut listing = self.unnamed(&storage, named);
+        while let Some(entry) = listing.try_next().await? {
+            if self.fate(view, closing, &entry) == Fate::Goes {
+                match self.locked(&entry.path).await? {
+                    Some(until) => self.is_locked(until, entry.size),
+                    None => self.is_freed(&entry.path, entry.size),
                 }
             }
         }
         Ok(())
     }
 
-    /// Runs that files are of, and nothing else: their journals are gone.
-    async fn without_journal(
-        &mut self,
-        view: &View,
-        named: &Files,
-        closing: &BTreeSet<String>,
-    ) -> Result<BTreeSet<String>> {
-        let mut found = BTreeSet::new();
-        self.unnamed(named, async |_, _, rest, _| {
-            if let Fate::NoJournal(run) = view.fate(rest, closing) {
-                found.insert(run);
-            }
-            Ok(true)
-        })
-        .await?;
-        found.remove(&self.own());
-        Ok(found)
-    }
-
-    /// Whether there is a file to delete.
-    async fn anything(&mut self, view: &View, named: &Files, closing: &BTreeSet<String>) -> Result<bool> {
-        let mut found = Vec::new();
-        self.unnamed(named, async |_, path, rest, _| {
-            if view.fate(rest, closing) == Fate::Goes {
-                found.push(path.to_owned());
-            }
-            Ok(found.len() < BATCH)
-        })
-        .await?;
-        // What is locked does not call for a sweep each time.
-        let mut free = 0;
-        for path in &found {
-            free += usize::from(self.locked(path).await?.is_none());
-        }
-        Ok(free > 0 || found.len() == BATCH)
-    }
-
-    /// Counts what would be deleted, and what would not.
-    async fn files(&mut self, view: &View, named: &Files, closing: &BTreeSet<String>) -> Result<()> {
-        self.held_back(view, named, closing).await?;
-        self.unnamed(named, async |this, path, rest, size| {
-            if view.fate(rest, closing) == Fate::Goes {
-                match this.locked(path).await? {
-                    Some(until) => this.is_locked(until, size),
-                    None => this.is_freed(path, size),
-                }
-            }
-            Ok(true)
-        })
-        .await
-    }
-
     /// Counts what runs may still name.
     async fn held_back(&mut self, view: &View, named: &Files, closing: &BTreeSet<String>) -> Result<()> {
         self.done.held_back = Amount::default();
-        self.unnamed(named, async |this, _, rest, size| {
-            if let Fate::HeldBack(run) = view.fate(rest, closing) {
-                this.done.held_back.add(size);
-                this.done.open_runs.insert(run);
+        if view.open.keys().all(|run| closing.contains(run)) {
+            return Ok(());
+        }
+        let storage = Arc::clone(self.line.vault().storage());
+        let mut listing = self.unnamed(&storage, named);
+        while let Some(entry) = listing.try_next().await? {
+            if let Fate::HeldBack(run) = self.fate(view, closing, &entry) {
+                self.done.held_back.add(entry.size);
+                self.done.open_runs.insert(run);
             }
-            Ok(true)
-        })
-        .await
+        }
+        Ok(())
     }
 
     /// Notes what is about to be deleted, closes runs, and puts the void: from here on no commit of before counts.
@@ -314,16 +311,17 @@ impl<'a> Sweep<'a> {
         tracing::info!(line = self.line.id(), epoch, snapshots = due.len(), "sweeping");
         self.held_back(&view, &named, closing).await?;
         let mut batch = Vec::new();
-        self.unnamed(&named, async |this, path, rest, size| {
-            if view.fate(rest, closing) == Fate::Goes {
-                batch.push((path.to_owned(), size));
+        let storage = Arc::clone(self.line.vault().storage());
+        let mut listing = self.unnamed(&storage, &named);
+        while let Some(entry) = listing.try_next().await? {
+            if self.fate(&view, closing, &entry) == Fate::Goes {
+                batch.push((entry.path, entry.size));
                 if batch.len() == BATCH {
-                    this.delete(std::mem::take(&mut batch)).await?;
+                    self.delete(std::mem::take(&mut batch)).await?;
                 }
             }
-            Ok(true)
-        })
-        .await?;
+        }
+        drop(listing);
         self.delete(batch).await?;
         self.journals(&view.deletions.closing).await?;
         let gone = self.manifests(&view, &due).await?;

@@ -59,6 +59,22 @@ impl Memory {
         self.files.lock().unwrap().keys().cloned().collect()
     }
 
+    /// A file as it is, if it is there.
+    pub fn peek(&self, path: &str) -> Option<Bytes> {
+        self.files.lock().unwrap().get(path).map(|(bytes, _)| bytes.clone())
+    }
+
+    /// Puts another content in a file's place.
+    pub fn poke(&self, path: &str, bytes: Bytes) {
+        let mut files = self.files.lock().unwrap();
+        let number = files.get(path).map_or(0, |(_, number)| *number) + 1;
+        files.insert(path.to_owned(), (bytes, number));
+    }
+
+    pub fn remove(&self, path: &str) {
+        self.files.lock().unwrap().remove(path);
+    }
+
     pub fn is_dead(&self) -> bool {
         self.left.as_ref().is_some_and(|left| left.load(Ordering::SeqCst) <= 0)
     }
