@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::vault::SearchArgs;
+use crate::vault::{CollectArgs, HoldCommand, SearchArgs};
 pub(crate) use views::{BundleCommand, CompressionArg, ExportArgs, FormatArg};
 
 /// Backup and recovery of Salesforce orgs.
@@ -227,6 +227,14 @@ pub(crate) enum VaultCommand {
     Export(ExportArgs),
     /// Find words and phrases in records, metadata and names: of a snapshot, or through all versions.
     Search(SearchArgs),
+    /// Retire snapshots that no rule keeps, and delete what was retired a while ago.
+    Collect(CollectArgs),
+    /// Hold snapshots, whatever the rules say.
+    Hold {
+        /// What to do.
+        #[command(subcommand)]
+        command: HoldCommand,
+    },
     /// Build anew what follows from other files of the vault, and tell what is lost.
     Repair {
         /// The vault, with a key that opens it.

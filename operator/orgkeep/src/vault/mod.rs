@@ -1,9 +1,11 @@
 //! `orgkeep vault …`: a look into a vault, with nothing but its storage and a key.
 
 mod bundle;
+mod collect;
 mod compare;
 mod copy;
 mod export;
+mod hold;
 mod read;
 mod recipients;
 mod repair;
@@ -12,6 +14,8 @@ mod show;
 mod snapshots;
 mod verify;
 
+pub(crate) use collect::CollectArgs;
+pub(crate) use hold::HoldCommand;
 pub(crate) use search::SearchArgs;
 
 use std::path::{Path, PathBuf};
@@ -75,6 +79,8 @@ pub(crate) async fn run(command: VaultCommand) -> CommandResult {
         VaultCommand::Bundle { command } => bundle::run(&command).await,
         VaultCommand::Export(args) => export::run(&args).await,
         VaultCommand::Search(args) => search::run(&args).await,
+        VaultCommand::Collect(args) => collect::run(&args).await,
+        VaultCommand::Hold { command } => hold::run(&command).await,
         VaultCommand::Repair { access } => repair::run(&access).await,
         VaultCommand::Read { access, snapshot, object, fields, format, limit } => {
             read::run(&access, &snapshot, &object, &fields, format, limit).await
