@@ -140,6 +140,8 @@ pub mod condition {
     pub const BACKUP_SUCCEEDED: &str = "BackupSucceeded";
     /// All that `spec` asks for is carried out by this version.
     pub const SCOPE_COVERED: &str = "ScopeCovered";
+    /// Older snapshots were kept and deleted as `spec.retention` asks.
+    pub const RETENTION_APPLIED: &str = "RetentionApplied";
     /// The snapshot's files were read back and are what the manifest says.
     pub const VERIFIED: &str = "Verified";
 }

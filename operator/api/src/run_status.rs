@@ -143,6 +143,50 @@ impl From<&run::Completeness> for CompletenessStatus {
     }
 }
 
+/// What the rules of retention came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RetentionStatus {
+    /// Snapshots that stay.
+    pub kept: i64,
+    /// Of these, what only a legal hold keeps.
+    pub held: i64,
+    /// Snapshots that were retired.
+    pub retired: i64,
+    /// Snapshots that wait for their files to be deleted.
+    pub waiting: i64,
+    /// Snapshots whose files were deleted.
+    pub deleted: i64,
+    /// Bytes of all files that were deleted.
+    pub freed_bytes: i64,
+    /// Bytes that should be deleted and that the storage has locked.
+    pub locked_bytes: i64,
+    /// When the last of them may be deleted, RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub blocked_until: Option<String>,
+    /// Why the rules could not be applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub blocked: Option<String>,
+}
+
+impl From<&run::RetentionFacts> for RetentionStatus {
+    fn from(from: &run::RetentionFacts) -> Self {
+        Self {
+            kept: int(from.kept),
+            held: int(from.held),
+            retired: int(from.retired),
+            waiting: int(from.waiting),
+            deleted: int(from.deleted),
+            freed_bytes: int(from.freed_bytes),
+            locked_bytes: int(from.locked_bytes),
+            blocked_until: from.locked_until.as_ref().map(|until| text(until, 64)),
+            blocked: from.blocked.as_ref().map(|why| text(why, 256)),
+        }
+    }
+}
+
 /// The org behind a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Condition, LocalRef, WorkerSpec};
+use crate::run_status::RetentionStatus;
 
 /// Which org goes into which vault, when, and how much of it.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -143,6 +144,63 @@ pub struct Retention {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub keep_last: Option<i32>,
+    /// Keep some of the older ones, ever more sparsely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generations: Option<Generations>,
+}
+
+impl Retention {
+    /// Whether everything is kept.
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The rules as they are applied.
+    pub fn rules(&self) -> orgkeep_core::retention::Retention {
+        use orgkeep_core::retention;
+        let many = |number: i32| u32::try_from(number).unwrap_or(0);
+        let span = |span: &KeepFor| {
+            let days = span.days.map(|days| retention::KeepFor::Days(many(days)));
+            let months = || span.months.map(|months| retention::KeepFor::Months(many(months)));
+            let years = || span.years.map(|years| retention::KeepFor::Years(many(years)));
+            days.or_else(months).or_else(years)
+        };
+        retention::Retention {
+            keep_for: self.keep_for.as_ref().and_then(span),
+            keep_last: self.keep_last.map(many),
+            generations: self.generations.as_ref().map(|generations| retention::Generations {
+                daily: many(generations.daily),
+                weekly: many(generations.weekly),
+                monthly: many(generations.monthly),
+                yearly: many(generations.yearly),
+            }),
+        }
+    }
+}
+
+/// The newest snapshot of each of the last so many days, weeks (from Monday), months and years that have one, in UTC.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.daily + self.weekly + self.monthly + self.yearly > 0").message("at least one of daily, weekly, monthly and yearly must be more than 0")
+)]
+pub struct Generations {
+    /// Days.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 36_500))]
+    pub daily: i32,
+    /// Weeks.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 5200))]
+    pub weekly: i32,
+    /// Months.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1200))]
+    pub monthly: i32,
+    /// Years.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
+    pub yearly: i32,
 }
 
 /// A span of time in one unit.
@@ -330,7 +388,7 @@ pub struct SalesforceBackupStatus {
     /// `metadata.generation` that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `BackupSucceeded`, `ScopeCovered`; `Reconciling` and `Stalled` while true.
+    /// `Ready`, `BackupSucceeded`, `RetentionApplied`, `ScopeCovered`; `Reconciling` and `Stalled` while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -370,6 +428,9 @@ pub struct SalesforceBackupStatus {
     /// Objects of the newest finished run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<ObjectsStatus>,
+    /// What became of older snapshots when the rules were last applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionStatus>,
 }
 
 /// How many objects stand how.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Condition, LocalRef};
-use crate::run_status::{CompletenessStatus, CountsStatus, FailureStatus, ProgressStatus};
+use crate::run_status::{CompletenessStatus, CountsStatus, FailureStatus, ProgressStatus, RetentionStatus};
 
 /// Which backup is to run, or which snapshot in which vault this object shows.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -146,6 +146,9 @@ pub struct SnapshotStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]
     pub failures: Vec<FailureStatus>,
+    /// What became of older snapshots after this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionStatus>,
 }
 
 /// The worker that carries a run out. Written before its Job is made, so that nothing is ever run twice: once

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backup_vault::BackupVaultSpec;
 use crate::common::{ConfigMapKeyRef, SecretKeyRef};
-use crate::salesforce_backup::{Scope, Search};
+use crate::salesforce_backup::{Retention, Scope, Search};
 use crate::salesforce_connection::SalesforceConnectionSpec;
 use crate::snapshot::Mode;
 
@@ -149,6 +149,9 @@ pub struct BackupTask {
     pub search: Search,
     /// How often everything is read again, days.
     pub full_every_days: u32,
+    /// What is kept of older snapshots.
+    #[serde(default, skip_serializing_if = "Retention::is_unlimited")]
+    pub retention: Retention,
     /// Calls that this worker (each pod of it) may have in flight at a time.
     pub calls_in_flight: u32,
 }

@@ -183,6 +183,10 @@ fn backups() {
     let cron = json!({"cron": "0 */6 * * *", "timeZone": "Europe/Berlin"});
     taken!(SalesforceBackup, with(backup(), "/schedule", cron));
     taken!(SalesforceBackup, with(backup(), "/retention", json!({"keepFor": {"years": 7}, "keepLast": 3})));
+    let generations = json!({"generations": {"daily": 7, "monthly": 12}});
+    let rules = taken!(SalesforceBackup, with(backup(), "/retention", generations)).spec.retention.rules();
+    assert_eq!(rules.generations.map(|all| (all.daily, all.weekly, all.monthly)), Some((7, 0, 12)));
+    assert!(taken!(SalesforceBackup, backup()).spec.retention.is_unlimited());
     let worker = json!({"parallelism": 4, "resources": {"limits": {"memory": "1Gi"}}, "tolerations": [{"key": "a", "operator": "Exists"}]});
     taken!(SalesforceBackup, with(backup(), "/worker", worker));
 
@@ -209,6 +213,11 @@ fn backups() {
         SalesforceBackup,
         with(backup(), "/retention", json!({"keepFor": {"days": 1, "years": 1}})),
         "exactly one of days"
+    );
+    refused!(
+        SalesforceBackup,
+        with(backup(), "/retention", json!({"generations": {"daily": 0}})),
+        "at least one of daily"
     );
     refused!(SalesforceBackup, with(backup(), "/scope", json!({"objects": {"include": []}})), "include");
     refused!(

@@ -119,6 +119,10 @@ reasons! {
     VaultCorrupted = Configuration, "run orgkeep vault verify; restore the bucket from its own history";
     /// Another run holds the line.
     LineBusy = Transient, "wait for the other run; its lease expires by itself";
+    /// The storage has locked what should be deleted.
+    RetentionLocked = Waiting, "wait until the lock is over; a later run deletes the files";
+    /// Older snapshots could not be retired or deleted.
+    RetentionBlocked = Transient, "see the message; the next run tries again";
     /// A collection closed the run because it had not gone on for long.
     RunClosed = Configuration, "start a new run";
     /// A legal hold or Object Lock keeps what was to be erased.

@@ -237,6 +237,35 @@ pub struct Outcome {
     /// The vault, if it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<VaultFacts>,
+    /// What became of older snapshots, if rules were applied to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionFacts>,
+}
+
+/// What the rules of retention came to after a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RetentionFacts {
+    /// Snapshots that stay.
+    pub kept: u64,
+    /// Of these, what only a legal hold keeps.
+    pub held: u64,
+    /// Snapshots retired now: they are in no list any more.
+    pub retired: u64,
+    /// Snapshots that wait for their files to be deleted.
+    pub waiting: u64,
+    /// Snapshots whose files were deleted now.
+    pub deleted: u64,
+    /// Bytes of all files that were deleted now.
+    pub freed_bytes: u64,
+    /// Bytes that should be deleted and that the storage has locked.
+    pub locked_bytes: u64,
+    /// When the last of them may be deleted, RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<String>,
+    /// Why the rules could not be applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<String>,
 }
 
 /// Where a committed snapshot stands in its vault.
@@ -268,6 +297,7 @@ impl Outcome {
             org: None,
             usage: None,
             vault: None,
+            retention: None,
         }
     }
 

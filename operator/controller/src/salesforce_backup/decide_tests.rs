@@ -335,7 +335,7 @@ fn what_this_version_does_not_do_is_said() {
     let (status, reason, text) =
         message(json!({"deletion": {"policy": "Delete"}, "retention": {"keepLast": 3}}));
     assert_eq!((status.as_str(), reason.as_str()), ("False", "NotInThisVersion"));
-    for word in ["file contents", "metadata", "retention", "data stays in the vault"] {
+    for word in ["file contents", "metadata", "data stays in the vault"] {
         assert!(text.contains(word), "{text}");
     }
     let records_only = json!({"scope": {"files": {"enabled": false}, "metadata": {"enabled": false}}});

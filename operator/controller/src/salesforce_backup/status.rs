@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use orgkeep_api::Snapshot;
 use orgkeep_api::common::condition;
 use orgkeep_api::salesforce_backup::{
-    DeletionPolicy, ObjectsStatus, Retention, SalesforceBackupSpec, SalesforceBackupStatus,
+    DeletionPolicy, ObjectsStatus, SalesforceBackupSpec, SalesforceBackupStatus,
 };
 use orgkeep_core::reason::Reason;
 use orgkeep_core::run::Phase;
@@ -48,6 +48,11 @@ pub fn sum_up(
         .max_by_key(|run| (ended(run), run.creation_timestamp().map(|time| time.0), run.name_any()));
     if let Some(counts) = finished.and_then(|run| run.status.as_ref()?.counts.as_ref()) {
         new.objects = Some(ObjectsStatus { total: counts.objects, failed: counts.errors });
+    }
+    let applied = |run: &&Snapshot| run.status.as_ref().is_some_and(|status| status.retention.is_some());
+    let newest = runs.iter().copied().filter(applied).max_by_key(|run| ended(run));
+    if let Some(retention) = newest.and_then(|run| run.status.as_ref()?.retention.clone()) {
+        new.retention = Some(retention);
     }
     new.conditions = conditions(observed, blocked, finished, new);
 }
@@ -122,6 +127,7 @@ fn conditions(
         }
     }
     succeeded(&mut set, observed, finished);
+    retained(&mut set, spec, new);
     covered(&mut set, spec);
     set.finish()
 }
@@ -154,12 +160,43 @@ fn succeeded(set: &mut ConditionSet<'_>, observed: &Observed, finished: Option<&
     }
 }
 
+/// Says what became of older snapshots, where there are rules for them.
+fn retained(set: &mut ConditionSet<'_>, spec: &SalesforceBackupSpec, new: &SalesforceBackupStatus) {
+    let type_ = condition::RETENTION_APPLIED;
+    let Some(found) = &new.retention else {
+        if !spec.retention.is_unlimited() {
+            set.set(
+                type_,
+                State::Unknown,
+                Reason::Pending,
+                "rules are applied at the end of a run that succeeds",
+            );
+        }
+        return;
+    };
+    if let Some(why) = &found.blocked {
+        let reason = Reason::RetentionBlocked;
+        set.set(type_, State::False, reason, &format!("{why}; {}", reason.advice()));
+    } else if found.locked_bytes > 0 {
+        let reason = Reason::RetentionLocked;
+        let until = found.blocked_until.as_deref().unwrap_or("later");
+        let text = format!(
+            "{} bytes are locked by the storage, the last until {until}; {}",
+            found.locked_bytes,
+            reason.advice()
+        );
+        set.set(type_, State::False, reason, &text);
+    } else {
+        let text = format!("{} snapshots are kept, {} wait to be deleted", found.kept, found.waiting);
+        set.set(type_, State::True, Reason::Succeeded, &text);
+    }
+}
+
 /// Says honestly what of the spec this version does not carry out.
 fn covered(set: &mut ConditionSet<'_>, spec: &SalesforceBackupSpec) {
     let asked = [
         (spec.scope.files.enabled, "file contents (scope.files)"),
         (spec.scope.metadata.enabled, "metadata components (scope.metadata)"),
-        (spec.retention != Retention::default(), "retention: everything is kept"),
         (
             spec.deletion.policy == DeletionPolicy::Delete,
             "deletion.policy Delete: the data stays in the vault",

@@ -74,6 +74,7 @@ fn backup_job<'a>(o: &'a Observed, resolved: Resolved<'a>, run: &RunStatus, clus
         scope: spec.scope.clone(),
         search: spec.search.clone(),
         full_every_days: unsigned(spec.full_every_days),
+        retention: spec.retention.clone(),
         calls_in_flight: (CALLS_IN_FLIGHT / parallelism).max(1),
     };
     WorkerJob {

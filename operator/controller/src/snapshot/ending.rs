@@ -20,6 +20,7 @@ pub fn finished(o: &Observed, word: &Word, at: Option<Timestamp>) -> Decision {
     status.counts = Some((&word.counts).into());
     status.completeness = Some((&word.completeness).into());
     status.failures = failures(&word.failures);
+    status.retention = word.retention.as_ref().map(Into::into);
     status.api_calls = self::calls(calls, word.api_calls);
     if let Some(facts) = &word.snapshot {
         let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());

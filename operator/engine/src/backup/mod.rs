@@ -10,6 +10,7 @@ mod group;
 mod plan;
 mod prove;
 mod rest;
+mod retain;
 mod select;
 mod shard;
 
@@ -132,7 +133,10 @@ async fn back_up(
             // The other pods have ended by now, or have nothing left to call for.
             told.calls_before = run.api_calls_beside(&ready.attempt).await?;
             let calls = told.calls_before + client.calls().api_calls();
-            commit::commit(task, &line, &mut lease, ready, calls).await
+            match commit::commit(task, &line, &mut lease, ready, calls).await {
+                Ok(outcome) => Ok(retain::apply(task, &line, &mut lease, outcome).await),
+                Err(ending) => Err(ending),
+            }
         }
         Err(Early::Done(outcome)) => Ok(*outcome),
         Err(Early::Ends(ending)) => Err(ending),

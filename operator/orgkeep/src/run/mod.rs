@@ -195,6 +195,7 @@ impl Session {
             scope: spec.scope.clone(),
             search: spec.search.clone(),
             full_every_days: u32::try_from(spec.full_every_days).unwrap_or(30),
+            retention: spec.retention.clone(),
             calls_in_flight: CALLS_IN_FLIGHT,
         })
     }

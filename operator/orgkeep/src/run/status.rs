@@ -84,6 +84,7 @@ pub(super) fn snapshot(object: &mut Snapshot, outcome: &Outcome, began: Timestam
         line_id: facts.as_ref().map(|facts| facts.line_id.clone()),
         snapshot_id: facts.map(|facts| facts.snapshot_id),
         failures: run_status::failures(&outcome.failures),
+        retention: outcome.retention.as_ref().map(Into::into),
         ..SnapshotStatus::default()
     });
     if let Some(progress) = object.status.as_mut() {
@@ -129,6 +130,7 @@ pub(super) fn backup(object: &mut SalesforceBackup, snapshot: &Snapshot, outcome
         last_success_time: status.completion_time.filter(|_| good),
         last_run_now: Some(object.spec.run_now.clone()).filter(|token| !token.is_empty()),
         line_id: status.line_id,
+        retention: status.retention,
         objects: Some(ObjectsStatus {
             total: int(outcome.counts.objects),
             failed: int(outcome.counts.errors),

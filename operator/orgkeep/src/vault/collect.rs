@@ -67,9 +67,7 @@ impl CollectArgs {
             yearly: self.keep_yearly,
         };
         let policy = Retention {
-            keep_for: days
-                .or(self.keep_months.map(KeepFor::Months))
-                .or(self.keep_years.map(KeepFor::Years)),
+            keep_for: days.or(self.keep_months.map(KeepFor::Months)).or(self.keep_years.map(KeepFor::Years)),
             keep_last: self.keep_last,
             generations: (generations != Generations::default()).then_some(generations),
         };
@@ -84,8 +82,7 @@ fn hours(hours: u32) -> Duration {
 /// Collects; fails if a line could not be.
 pub(super) async fn run(args: &CollectArgs) -> CommandResult {
     let access = &args.access;
-    let vault =
-        if args.dry_run { super::open(access).await? } else { super::open_writable(access).await? };
+    let vault = if args.dry_run { super::open(access).await? } else { super::open_writable(access).await? };
     let options = Options {
         policy: args.policy(),
         grace: hours(args.grace_hours),
@@ -103,7 +100,8 @@ pub(super) async fn run(args: &CollectArgs) -> CommandResult {
 }
 
 fn text(done: &Collection) -> String {
-    let headings = ["LINE", "KEPT", "RETIRED", "RESTORED", "WAITING", "DELETED", "FREED", "SHARED", "HELD", "LOCKED"];
+    let headings =
+        ["LINE", "KEPT", "RETIRED", "RESTORED", "WAITING", "DELETED", "FREED", "SHARED", "HELD", "LOCKED"];
     let row = |line: &LineCollection| {
         vec![
             line.line.clone(),

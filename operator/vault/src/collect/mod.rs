@@ -21,6 +21,7 @@ mod view;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use orgkeep_core::retention::Retention;
 
@@ -127,9 +128,16 @@ async fn line_by_itself(line: &Line, options: &Options) -> Result<LineCollection
 }
 
 /// Collects a line whose lease is held: by a run after it committed, or by a collection.
-pub async fn collect_line(line: &Line, lease: &mut Lease, options: &Options) -> Result<LineCollection> {
-    line.vault().check_writable()?;
-    Sweep::new(line, Some(lease), options).run().await
+pub fn collect_line<'a>(
+    line: &'a Line,
+    lease: &'a mut Lease,
+    options: &'a Options,
+) -> BoxFuture<'a, Result<LineCollection>> {
+    async move {
+        line.vault().check_writable()?;
+        Sweep::new(line, Some(lease), options).run().await
+    }
+    .boxed()
 }
 
 /// What a line's rules and runs come to.

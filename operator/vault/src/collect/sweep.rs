@@ -351,20 +351,8 @@ impl<'a> Sweep<'a> {
                     None => free.push((path.as_str(), *size)),
                 }
             }
-            // A deletion that comes through after the lease is over could meet what a later run put there.
-            let deleting = stream::iter(free.iter().map(|(path, _)| {
-                let storage = &storage;
-                async move {
-                    match tokio::time::timeout(limit, storage.delete(path)).await {
-                        Ok(result) => result,
-                        Err(_) => {
-                            let why = "no answer to a deletion; the next collection tries again";
-                            Err(StorageError::new(StorageErrorKind::Unreachable, *path, why))
-                        }
-                    }
-                }
-            }));
-            deleting.buffer_unordered(IN_FLIGHT).try_collect::<Vec<()>>().await?;
+            let deleting: Vec<_> = free.iter().map(|(path, _)| delete_one(&storage, path, limit)).collect();
+            stream::iter(deleting).buffer_unordered(IN_FLIGHT).try_collect::<Vec<()>>().await?;
             for (path, size) in free {
                 self.is_freed(path, size);
                 deleted.push(path.to_owned());
@@ -445,6 +433,18 @@ impl<'a> Sweep<'a> {
         }
         self.renewed = Instant::now();
         Ok(())
+    }
+}
+
+/// Deletes a file, within a time: a deletion that comes through after the lease is over could meet what a later run put
+/// there.
+async fn delete_one(storage: &Arc<dyn Storage>, path: &str, limit: Duration) -> Result<(), StorageError> {
+    match tokio::time::timeout(limit, storage.delete(path)).await {
+        Ok(result) => result,
+        Err(_) => {
+            let why = "no answer to a deletion; the next collection tries again";
+            Err(StorageError::new(StorageErrorKind::Unreachable, path, why))
+        }
     }
 }
 
