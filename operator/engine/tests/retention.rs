@@ -67,7 +67,8 @@ async fn s3_2__6_a_run_retires_by_the_backups_rules_and_what_is_due_is_deleted()
     // The next run goes on as ever, over the void and the gap.
     let seventh = run(&bed, "r7", json!({"keepLast": 2})).await;
     assert_eq!(seventh.vault.unwrap().snapshots, 3);
-    let report = verify::verify(&vault, &verify::Options { full: true, rows: true, ..Default::default() }).await;
+    let report =
+        verify::verify(&vault, &verify::Options { full: true, rows: true, ..Default::default() }).await;
     let report = report.unwrap();
     assert_eq!((report.problems, report.snapshots), (vec![], 3));
 }

@@ -186,6 +186,7 @@ async fn s3_2__6_what_is_held_stays_and_what_a_longer_rule_keeps_comes_back() {
     world.line.add_hold("case-9", "another", &[1]).await.unwrap();
     let longer = run(&world, last(2), hours(1)).await;
     assert_eq!((longer.restored.clone(), longer.kept), (vec![1, 4], 4), "{longer:?}");
+    assert_eq!(longer.freed.files, 0, "what came back is needed");
     let swept = run(&world, last(2), hours(30)).await;
     assert_eq!(swept.swept, [3]);
     for at in [0, 1, 3, 4] {

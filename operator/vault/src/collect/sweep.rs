@@ -140,7 +140,9 @@ impl<'a> Sweep<'a> {
         let standing = standing.filter(|seq| !due.contains(seq) && !marks.held.contains(seq));
         let waiting = view.deletions.retired.iter().filter(|r| !r.void && !r.sweeping).map(|r| r.seq);
         let waiting = waiting.filter(|seq| !due.contains(seq) && !marks.held.contains(seq));
-        let all: BTreeSet<u64> = standing.chain(waiting).collect();
+        // What just came back is in neither list.
+        let restored = marks.restore.iter().copied().filter(|seq| !marks.held.contains(seq));
+        let all: BTreeSet<u64> = standing.chain(waiting).chain(restored).collect();
         for seq in all {
             named.add(self.line, seq).await?;
             self.renew().await?;
