@@ -72,7 +72,7 @@ impl Arena {
         &self.data[start..end]
     }
 
-    /// Start and end of a cell in [`Arena::text`].
+    /// Start and end of a cell in all that is held.
     #[inline]
     pub fn span(&self, row: usize, column: usize) -> (usize, usize) {
         let index = row * self.width + column;
@@ -88,11 +88,6 @@ impl Arena {
     /// What a row does.
     pub fn op(&self, row: usize) -> Op {
         self.ops[row]
-    }
-
-    /// All cells in one text.
-    pub fn text(&self) -> Option<&str> {
-        std::str::from_utf8(&self.data).ok()
     }
 
     /// Adds bytes to the cell that is open.

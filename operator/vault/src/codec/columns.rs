@@ -30,19 +30,16 @@ pub struct RawCell {
 pub struct Batch<'a> {
     /// Where the cells are.
     pub arena: &'a Arena,
-    /// The arena's cells as one text.
-    pub text: &'a str,
     /// Which rows.
     pub rows: &'a [u32],
 }
 
 impl<'a> Batch<'a> {
-    /// The text of a cell; null is empty.
+    /// The text of a cell; null is empty. Cells are checked to be UTF-8 each when they come in, too.
     #[inline]
-    pub fn cell(&self, row: usize, column: usize) -> &'a str {
-        let (start, end) = self.arena.span(self.rows[row] as usize, column);
-        // Cells are checked to be UTF-8 each when they come in.
-        self.text.get(start..end).unwrap_or_default()
+    pub fn cell(&self, row: usize, column: usize) -> Result<&'a str, CodecError> {
+        std::str::from_utf8(self.arena.cell(self.rows[row] as usize, column))
+            .map_err(|_| CodecError::Format("rows that are not UTF-8".into()))
     }
 
     fn cells(&self, column: usize) -> impl Iterator<Item = (usize, &'a [u8])> {
@@ -124,7 +121,7 @@ impl<'a> Batch<'a> {
     pub fn ids(&self, index: usize) -> Result<ArrayRef, CodecError> {
         let mut builder = StringBuilder::with_capacity(self.rows.len(), 18 * self.rows.len());
         for row in 0..self.rows.len() {
-            let cell = self.cell(row, index);
+            let cell = self.cell(row, index)?;
             if cell.len() == 18 {
                 builder.append_value(cell);
             } else {

@@ -20,6 +20,9 @@ const POWERS: [i128; 39] = {
     powers
 };
 
+/// Times 5 it is 1 modulo 2^64.
+const INVERSE_OF_5: u64 = 0xcccc_cccc_cccc_cccd;
+
 /// Ten to the power, where it fits.
 pub fn power_of_ten(exponent: u32) -> Option<i128> {
     POWERS.get(exponent as usize).copied()
@@ -85,6 +88,14 @@ impl Decimal {
         }
         let shift = self.exponent + scale as i32;
         let power = power_of_ten(shift.unsigned_abs())?;
+        // Nearly all numbers have 64 bits, for which division is an instruction and not a call.
+        if let (Ok(small), Ok(power)) = (i64::try_from(self.mantissa), i64::try_from(power)) {
+            return if shift >= 0 {
+                Some(i128::from(small) * i128::from(power))
+            } else {
+                (small % power == 0).then(|| i128::from(small / power))
+            };
+        }
         if shift >= 0 {
             self.mantissa.checked_mul(power)
         } else {
@@ -97,13 +108,19 @@ impl Decimal {
         if self.mantissa == 0 {
             return Self { mantissa: 0, exponent: 0 };
         }
-        if let Ok(mut small) = i64::try_from(self.mantissa) {
-            let mut exponent = self.exponent;
-            while small % 10 == 0 {
-                small /= 10;
-                exponent += 1;
+        if let Ok(small) = i64::try_from(self.mantissa) {
+            let (mut digits, mut exponent) = (small.unsigned_abs(), self.exponent);
+            // One multiplication both divides by ten and tells whether it goes: times the inverse of 5 modulo 2^64,
+            // and the bit that is left of dividing by 2 goes to the top, where it makes the quotient too large.
+            loop {
+                let tenth = digits.wrapping_mul(INVERSE_OF_5).rotate_right(1);
+                if tenth > u64::MAX / 10 {
+                    break;
+                }
+                (digits, exponent) = (tenth, exponent + 1);
             }
-            return Self { mantissa: i128::from(small), exponent };
+            let mantissa = i128::from(digits);
+            return Self { mantissa: if small < 0 { -mantissa } else { mantissa }, exponent };
         }
         let Self { mut mantissa, mut exponent } = self;
         while mantissa % 10 == 0 {
@@ -196,6 +213,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn zeros_at_the_end_go_and_nothing_else(digits in any::<i64>(), zeros in 0_u32..19) {
+            let mantissa = i128::from(digits / 10_i64.pow(zeros)) * i128::from(10_i64.pow(zeros));
+            let normal = Decimal { mantissa, exponent: -4 }.normal();
+            if mantissa == 0 {
+                prop_assert_eq!(normal, Decimal { mantissa: 0, exponent: 0 });
+            } else {
+                prop_assert_ne!(normal.mantissa % 10, 0);
+                let back = power_of_ten((normal.exponent + 4) as u32).map(|power| normal.mantissa * power);
+                prop_assert_eq!(back, Some(mantissa));
+            }
+        }
+
         #[test]
         fn plain_numbers_come_back(mantissa in any::<i64>(), scale in 0_u32..19) {
             let mut text = Vec::new();

@@ -270,13 +270,12 @@ impl PartWriter {
 
     /// Keys and hashes of rows, typed and forgotten again batch by batch.
     fn candidates(&self, rows: &[u32]) -> Result<Vec<Candidate>, CodecError> {
-        let text = self.text()?;
         let mut candidates = Vec::with_capacity(rows.len());
         let mut rest = rows;
         while !rest.is_empty() {
             let (many, _) = self.next_batch(rest, self.settings.batch_rows);
             let (rows, after) = rest.split_at(many);
-            let batch = Batch { arena: &self.arena, text, rows };
+            let batch = Batch { arena: &self.arena, rows };
             let (hashes, ..) = self.typed(batch, &self.order)?;
             for (row, hash) in rows.iter().zip(hashes) {
                 let key = self.id.map_or(0, |id| key_of(self.arena.cell(*row as usize, id)));
@@ -288,12 +287,7 @@ impl PartWriter {
         Ok(candidates)
     }
 
-    fn text(&self) -> Result<&str, CodecError> {
-        self.arena.text().ok_or_else(|| CodecError::Format("rows that are not UTF-8".into()))
-    }
-
     fn encode(&self, rows: &[u32], duplicates: u64, layout: &Layout<'_>) -> Result<Part, CodecError> {
-        let text = self.text()?;
         let options =
             ArrowWriterOptions::new().with_properties(self.properties.clone()).with_skip_arrow_metadata(true);
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), layout.schema.clone(), options)?;
@@ -312,7 +306,7 @@ impl PartWriter {
             let before = rows.len() - rest.len();
             let (batch, after) = rest.split_at(many);
             let before = layout.before.map(|held| &held[before..before + many]);
-            let batch = Batch { arena: &self.arena, text, rows: batch };
+            let batch = Batch { arena: &self.arena, rows: batch };
             let columns = self.batch(batch, layout.order, before, &mut facts)?;
             let batch = RecordBatch::try_new(layout.schema.clone(), columns)?;
             if let Some(index) = &mut index {
@@ -407,7 +401,7 @@ impl PartWriter {
             fields.push(array);
         }
         for RawCell { row, column } in &raw_cells {
-            let text = batch.cell(*row, *column);
+            let text = batch.cell(*row, *column)?;
             let column = &self.columns[*column];
             let sums = match column.role {
                 Role::Compared => &mut sums,
@@ -453,7 +447,7 @@ impl PartWriter {
             Arc::new(ops.finish()),
             Arc::new(hashes.finish()),
             Arc::new(derived_hashes.finish()),
-            self.raw_column(batch, raw_cells),
+            self.raw_column(batch, raw_cells)?,
         ];
         if let Some(before) = before {
             columns.extend(before_columns(before, has_derived)?);
@@ -462,7 +456,7 @@ impl PartWriter {
         Ok(columns)
     }
 
-    fn raw_column(&self, batch: Batch<'_>, mut cells: Vec<RawCell>) -> ArrayRef {
+    fn raw_column(&self, batch: Batch<'_>, mut cells: Vec<RawCell>) -> Result<ArrayRef, CodecError> {
         let mut builder = StringBuilder::new();
         cells.sort_by_key(|cell| cell.row);
         let mut rest = cells.as_slice();
@@ -474,13 +468,13 @@ impl PartWriter {
                 builder.append_null();
                 continue;
             }
-            builder.append_value(raw::encode(
-                cells
-                    .iter()
-                    .map(|cell| (self.columns[cell.column].name.as_str(), batch.cell(cell.row, cell.column))),
-            ));
+            let mut texts = Vec::with_capacity(of_row);
+            for cell in cells {
+                texts.push((self.columns[cell.column].name.as_str(), batch.cell(cell.row, cell.column)?));
+            }
+            builder.append_value(raw::encode(texts));
         }
-        Arc::new(builder.finish())
+        Ok(Arc::new(builder.finish()))
     }
 }
 

@@ -234,11 +234,10 @@ fn cast(column: &ArrayRef, to: &Column) -> Result<(ArrayRef, Vec<(usize, String)
         arena.end_cell();
         arena.end_row(Op::Upsert);
     }
-    let all = arena.text().ok_or_else(|| CodecError::Format("text that is not UTF-8".into()))?;
     let rows: Vec<u32> = (0..column.len() as u32).collect();
-    let batch = Batch { arena: &arena, text: all, rows: &rows };
+    let batch = Batch { arena: &arena, rows: &rows };
     let mut unfit: Vec<RawCell> = Vec::new();
     let new = batch.column(0, to, &mut unfit)?;
-    let unfit = unfit.iter().map(|cell| (cell.row, batch.cell(cell.row, 0).to_owned())).collect();
-    Ok((new, unfit))
+    let unfit = unfit.iter().map(|cell| Ok((cell.row, batch.cell(cell.row, 0)?.to_owned())));
+    Ok((new, unfit.collect::<Result<_, CodecError>>()?))
 }
