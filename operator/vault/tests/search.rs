@@ -11,11 +11,12 @@ mod world;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use orgkeep_core::schema::FieldType;
+use orgkeep_core::schema::{FieldType, ObjectSchema};
+use orgkeep_vault::codec::PartWriter;
 use orgkeep_vault::read::Keys;
 use orgkeep_vault::search::{Hit, Outcome, Query};
 use orgkeep_vault::verify::{self, Options, verify};
-use orgkeep_vault::{Manifest, Vault};
+use orgkeep_vault::{Manifest, ObjectEntry, Vault};
 use world::*;
 
 /// What is found, as far as all ways of finding it must agree: record, snapshot, and whether it is gone.
@@ -354,4 +355,116 @@ async fn s4_1_2_metadata_is_found_by_path_and_text() {
     // where an earlier search stopped is no place in another one
     let other = Query { after: Some("0123456789abcdef:Account:0:0:0".into()), ..text("name") };
     assert!(world.vault.search(&manifests, &other, &mut |_| true).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s4_1_2_2_filters_and_wholes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path()).await;
+    let schema: ObjectSchema = serde_json::from_value(serde_json::json!({
+        "name": "Contact", "label": "Contact", "keyPrefix": "003", "fields": [
+            {"name": "Id", "type": "id"}, {"name": "IsDeleted", "type": "boolean"},
+            {"name": "Name", "type": "string"}, {"name": "Email", "type": "email"},
+            {"name": "Phone", "type": "phone"}, {"name": "AccountId", "type": "reference"},
+            {"name": "Amount__c", "type": "double", "precision": 18, "scale": 2},
+            {"name": "CreatedById", "type": "reference"}, {"name": "LastModifiedById", "type": "reference"},
+            {"name": "LastModifiedDate", "type": "datetime"}, {"name": "SystemModstamp", "type": "datetime"},
+        ],
+    }))
+    .unwrap();
+    let (account, anna, bert) = (id(7).to_string(), user(1), user(2));
+    let rows: [[&str; 10]; 3] = [
+        [
+            "false",
+            "Anna Müller",
+            "Anna.M@example.com",
+            "+49 (0)89 123-4567",
+            &account,
+            "1.5",
+            &anna,
+            &bert,
+            "2026-01-10T12:00:00.000Z",
+            "2026-02-01T00:00:00.000Z",
+        ],
+        [
+            "false",
+            "Bert\nMuller",
+            "bert@example.com",
+            "555 0100",
+            "",
+            "unknown sum",
+            &bert,
+            &bert,
+            "2026-01-20T00:00:00.000Z",
+            "2026-01-20T00:00:00.000Z",
+        ],
+        [
+            "true",
+            "Carla Muller",
+            "m@example.com",
+            "",
+            "",
+            "",
+            &anna,
+            &anna,
+            "2026-01-30T00:00:00.000Z",
+            "2026-01-30T00:00:00.000Z",
+        ],
+    ];
+    let made = world
+        .run(async |attempt| {
+            let key = attempt.run().data_key("Contact").await?;
+            let mut writer = PartWriter::new(&schema, key.part_key().as_ref(), small()).unwrap();
+            for (number, row) in rows.iter().enumerate() {
+                let id = format!("003{number:012}");
+                let cells: Vec<Option<&str>> = [id.as_str()].into_iter().chain(*row).map(Some).collect();
+                writer.push_row(&cells).unwrap();
+            }
+            let mut parts = Vec::new();
+            for part in writer.finish().unwrap() {
+                parts.push(attempt.put_encoded("Contact", "1", part, &key).await?);
+            }
+            Ok(ObjectEntry::new(attempt.put_state("Contact", &schema, parts).await?, support::ledger(3)))
+        })
+        .await
+        .unwrap();
+    let manifests = [made.manifest];
+    let asked = |text: &str| Query { text: text.into(), ..Query::default() };
+    let at = |text: &str| Some(text.parse().unwrap());
+    let cases: Vec<(Query, &[u32])> = vec![
+        (asked("muller"), &[0, 1]),
+        (Query { include_deleted: true, ..asked("MÜLLER") }, &[0, 1, 2]),
+        (asked("anna.m@EXAMPLE.com"), &[0]),
+        (asked("m@example.com"), &[]),
+        (asked("example"), &[0, 1]),
+        (asked("089 1234567"), &[0]),
+        (asked("+49891234567"), &[0]),
+        (asked(&account), &[0]),
+        (asked(&account[..15]), &[0]),
+        (asked("003000000000001"), &[1]),
+        (asked("\"unknown sum\""), &[1]),
+        (asked("muller 555"), &[1]),
+        (Query { within_words: true, ..asked("ülle") }, &[0, 1]),
+        (Query { created_by: Some(anna.clone()), ..asked("muller") }, &[0]),
+        (Query { updated_by: Some("0002aaa".into()), ..asked("") }, &[0, 1]),
+        (Query { ids: vec!["003000000000001".parse().unwrap()], ..asked("") }, &[1]),
+        (Query { from: at("2026-01-20T00:00:00Z"), ..asked("muller") }, &[1]),
+        (Query { to: at("2026-01-20T00:00:00Z"), ..asked("muller") }, &[0]),
+        (Query { from: at("2026-01-11T00:00:00Z"), include_deleted: true, ..asked("") }, &[1, 2]),
+        (Query { objects: vec!["CONTACT".into()], ..asked("bert") }, &[1]),
+        (Query { objects: vec!["Account".into()], ..asked("bert") }, &[]),
+    ];
+    for (query, expected) in cases {
+        let (hits, _) = search(&world.vault, &manifests, &query).await;
+        let numbers: Vec<u32> = hits.iter().map(|hit| number(&hit.id)).collect();
+        assert_eq!(numbers, expected, "{query:?}");
+        assert!(hits.iter().all(|hit| hit.deleted == (number(&hit.id) == 2)));
+    }
+    let (hits, _) = search(&world.vault, &manifests, &asked("bert muller")).await;
+    assert_eq!(hits[0].date, "2026-01-20T00:00:00Z");
+    assert!(
+        hits[0].fields.contains(&("Name".into(), "Bert Muller".into())),
+        "on one line: {:?}",
+        hits[0].fields
+    );
 }

@@ -101,7 +101,9 @@ fn loose(text: &str, found: &mut Vec<Term>) {
         let digits = number.digits.trim_start_matches('0');
         let taken =
             wholes.iter().any(|(range, _)| range.start < number.range.end && number.range.start < range.end);
-        if digits.len() >= NUMBER && !taken {
+        // an Id may be of digits alone
+        let is_id = !number.spaced && SalesforceId::parse(number.digits).is_ok();
+        if digits.len() >= NUMBER && !taken && !is_id {
             let word = (!number.spaced).then(|| number.digits.to_owned());
             wholes.push((number.range.clone(), Term::Number { digits: digits.to_owned(), word }));
         }

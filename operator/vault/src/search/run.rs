@@ -329,7 +329,8 @@ impl Search<'_> {
         let keys = &keys;
         let mut looked = stream::iter(others)
             .map(|other| async move { (other, parts.look_up(other, keys, !simple).await) })
-            .buffered(LOOKUPS);
+            // facts take whole row groups into memory
+            .buffered(if simple { LOOKUPS } else { GROUPS });
         while let Some((other, rows)) = looked.next().await {
             match rows {
                 Ok(rows) => {
