@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use arrow_array::cast::AsArray;
 use faulty::{FAULTS, Fault, Faulty};
 use orgkeep_vault::Manifest;
-use orgkeep_vault::export::{ExportError, Format, Options, export};
+use orgkeep_vault::export::{ExportError, Format, Options, What, export};
 use orgkeep_vault::read::Keys;
 use orgkeep_vault::storage::Storage;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -183,4 +183,50 @@ async fn whatever_call_fails_every_version_is_its_snapshot() {
         }
     }
     eprintln!("Delta export, a call fails: done in spite of it, cut: {table:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_became_another_type_is_that_type_from_there_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path()).await;
+    let mut records = start(30);
+    records.sort();
+    world.full(&records, 20).await;
+    world.schema.fields[2] =
+        serde_json::from_value(serde_json::json!({"name": "AnnualRevenue", "type": "string", "length": 40}))
+            .unwrap();
+    let retyped =
+        world.delta(&[vec![(4, Some(("n".into(), "about 7".into(), "2".into(), user(3))))]], None).await;
+    let out = tempfile::tempdir().unwrap();
+    let target = volume(out.path()).await;
+    export(&world.vault, &retyped, &target, &options(), |_| {}).await.unwrap();
+    assert_eq!(same(&world, out.path()).await, [1, 2]);
+    let expected: BTreeMap<u32, Option<String>> = world
+        .read(&retyped, Keys::All)
+        .await
+        .into_iter()
+        .map(|(number, cells)| (number, cells[2].clone()))
+        .collect();
+    let all = versions(out.path());
+    let mut found = BTreeMap::new();
+    for file in &all[1].1 {
+        assert!(!all[0].1.contains(file), "a file of the old type is in the new version");
+        let bytes = bytes::Bytes::from(std::fs::read(out.path().join("Account").join(file)).unwrap());
+        for batch in ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap() {
+            let batch = batch.unwrap();
+            let text = |name: &str| batch.column_by_name(name).unwrap().as_string::<i32>().clone();
+            for (id, revenue) in text("Id").iter().zip(text("AnnualRevenue").iter()) {
+                found.insert(id.unwrap()[3..15].parse::<u32>().unwrap(), revenue.map(str::to_owned));
+            }
+        }
+    }
+    assert_eq!(found, expected);
+    // Every version of a row, each in the newest type, and in text as it was.
+    for format in [Format::Parquet, Format::Csv] {
+        let out = tempfile::tempdir().unwrap();
+        let target = volume(out.path()).await;
+        let changes = Options { what: What::Changes { since: None }, ..Options::new(format) };
+        let done = export(&world.vault, &retyped, &target, &changes, |_| {}).await.unwrap();
+        assert_eq!(done.rows, 31, "{format:?}");
+    }
 }
