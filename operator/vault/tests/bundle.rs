@@ -261,3 +261,37 @@ async fn what_was_retired_is_not_carried_and_not_missed() {
     put(&all, &older).await.unwrap();
     assert_eq!(good(&older).await, standing.len() as u64);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_erased_goes_from_the_other_side_with_the_next_bundle() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut world = history(here.path()).await;
+    let target = volume(there.path()).await;
+    put(&made(&world.vault, None, None).await.1, &target).await.unwrap();
+    let because =
+        orgkeep_vault::erase::Options { reason: "asked".into(), by: "test".into(), ..Default::default() };
+    let ids = orgkeep_vault::erase::Ids::parse(&id(5).to_string()).unwrap();
+    orgkeep_vault::erase::erase(&world.line, &ids, &because).await.unwrap();
+    world.delta(&[vec![(1, Some(record("after", 4)))]], None).await;
+    let (_, next) = made(&world.vault, Some(5), None).await;
+    put(&next, &target).await.unwrap();
+    assert_eq!(good(&target).await, 6);
+    let copied =
+        World { vault: Vault::open_read_only(Arc::clone(&target), &access()).await.unwrap(), ..world };
+    for manifest in copied.line.snapshots().await.unwrap() {
+        assert!(
+            !copied.read(&manifest, orgkeep_vault::read::Keys::All).await.contains_key(&5),
+            "{}",
+            manifest.seq
+        );
+    }
+    // Nothing stays there that the source does not have, too.
+    let source = volume(here.path()).await;
+    let source = listing(&*source).await;
+    let stale: Vec<String> = listing(&*target)
+        .await
+        .into_iter()
+        .filter(|path| path.ends_with(".parquet") && !source.contains(path))
+        .collect();
+    assert_eq!(stale, Vec::<String>::new());
+}

@@ -40,6 +40,9 @@ pub async fn apply<R: Read + Send + 'static>(
         let index = first(&mut archive, signing_key.as_deref())?;
         let mut site = runtime.block_on(Site::open(target, index, runtime.clone()))?;
         let members = std::mem::take(&mut site.index.members);
+        let redactions = members.iter().filter(|member| member.kind == Kind::Redaction);
+        site.redacted =
+            redactions.filter_map(|member| line_of(&member.file.path).map(str::to_owned)).collect();
         for member in &members {
             expect(&mut archive, member)?;
             site.take(member, &mut archive)?;
@@ -160,6 +163,8 @@ struct Site {
     /// Files that are known to be there: of the bundle, and of the manifest before.
     there: BTreeSet<String>,
     lists: TreeLists,
+    /// Lines that the bundle has redactions of.
+    redacted: BTreeSet<String>,
     /// Lines whose last snapshot in the bundle was not there.
     ahead: BTreeSet<String>,
 }
@@ -196,6 +201,7 @@ impl Site {
             vault: None,
             there: BTreeSet::new(),
             lists: TreeLists::default(),
+            redacted: BTreeSet::new(),
             ahead: BTreeSet::new(),
         };
         for need in site.index.needs.clone() {
@@ -410,6 +416,26 @@ impl Site {
         }
     }
 
+    /// Deletes what redactions of the bundle put other files in the place of, where nothing rests on it any more.
+    async fn forget(&self) -> Result<()> {
+        let vault = Vault::open_read_only(Arc::clone(&self.target), &Access::default()).await?;
+        for id in &self.redacted {
+            let line = vault.line(id).await?;
+            let (mut rests, mut lists) = (BTreeSet::new(), TreeLists::default());
+            for seq in line.numbers().await? {
+                let manifest = vault.redacted(line.read_number(seq).await?).await?;
+                rests.extend(vault.files_with(&manifest, &mut lists).await?.into_keys());
+            }
+            for redaction in vault.redactions(id).await? {
+                let old = redaction.files.iter().map(|file| &file.old.path);
+                for path in old.filter(|path| !rests.contains(*path)) {
+                    self.target.delete(path).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Brings what else the bundle says of lines that grew up to date: owners, holds, what was retired.
     async fn finish(self) -> Result<Bundled> {
         for (path, bytes) in &self.documents {
@@ -420,6 +446,9 @@ impl Site {
             if there.as_ref().is_none_or(|(known, _)| known != bytes) {
                 self.target.replace_if_match(path, there.as_ref().map(|(_, v)| v), bytes.clone()).await?;
             }
+        }
+        if !self.redacted.is_empty() {
+            self.forget().await?;
         }
         tracing::info!(
             bundle = self.done.bundle_id,

@@ -1,6 +1,6 @@
 //! Makes a bundle: an index of what goes in, then each member as it lies in the vault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use futures::TryStreamExt as _;
@@ -12,6 +12,7 @@ use crate::digest::{self, Running};
 use crate::error::VaultError;
 use crate::keys::envelope::random;
 use crate::layout::{self, FORMAT_VERSION, VAULT};
+use crate::line::Line;
 use crate::manifest::{FileRef, Manifest};
 use crate::tree::TreeLists;
 use crate::vault::{Vault, now};
@@ -132,6 +133,11 @@ async fn index(vault: &Vault, selection: &Selection) -> Result<(Index, Documents
             let manifest = vault.redacted(manifest).await?;
             needs.push(Need { line_id: line.id().to_owned(), seq, sha256: digest::sha256(&bytes) });
             known = vault.files_with(&manifest, &mut lists).await?;
+            // What an erasure put in the place of other files the other side may not have, whoever rests on it.
+            for file in replaced(vault, line, since).await? {
+                known.insert(file.path.clone(), file.clone());
+                members.push(Member { kind: Kind::File, file });
+            }
         } else if since > 0 {
             return Err(BundleError::Nothing(format!("line {} has no snapshot up to {since}", line.id())));
         }
@@ -177,6 +183,27 @@ async fn index(vault: &Vault, selection: &Selection) -> Result<(Index, Documents
         signature: String::new(),
     };
     Ok((index, documents))
+}
+
+/// Files that stand in the place of erased ones, and that snapshots up to a number rest on.
+async fn replaced(vault: &Vault, line: &Line, last: u64) -> Result<Vec<FileRef>> {
+    let redactions = vault.redactions(line.id()).await?;
+    let new: BTreeSet<&str> = redactions
+        .iter()
+        .flat_map(|redaction| &redaction.files)
+        .filter_map(|file| file.new.as_ref().map(|new| new.path.as_str()))
+        .collect();
+    let mut found = BTreeMap::new();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lists = TreeLists::default();
+    for seq in line.standing().await?.into_iter().filter(|seq| *seq <= last) {
+        let manifest = vault.redacted(line.read_number(seq).await?).await?;
+        let files = vault.files_with(&manifest, &mut lists).await?;
+        found.extend(files.into_iter().filter(|(path, _)| new.contains(path.as_str())));
+    }
+    Ok(found.into_values().collect())
 }
 
 /// A document that changes, if it is there, as it is now.
