@@ -95,6 +95,8 @@ pub(super) fn versions(plan: &Plan, part: usize, rows: &BTreeMap<usize, Facts>, 
         return Vec::new();
     }
     let mut all: Vec<Version> = found.into_iter().map(|(_, version)| version).collect();
-    all.iter_mut().for_each(|version| version.snapshots.sort_unstable());
+    for version in &mut all {
+        version.snapshots.sort_unstable();
+    }
     all
 }

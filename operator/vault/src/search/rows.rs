@@ -96,14 +96,14 @@ impl Group {
                 || ["_hash", "_hash_derived", "IsDeleted"].contains(&name)
                 || DATES.contains(&name)
         };
-        let names: Vec<&String> = file
+        let names: Vec<String> = file
             .schema()
             .fields()
             .iter()
             .filter(|field| wanted(field.name(), field.data_type()))
-            .map(|field| field.name())
+            .map(|field| field.name().as_str().to_owned())
             .collect();
-        let mask = file.mask(names.iter().map(|name| name.as_str()));
+        let mask = file.mask(names.iter().map(String::as_str));
         let batches = file.read_group(group, &mask, BATCH_ROWS)?.collect::<Result<_, _>>()?;
         Ok(Self { batches })
     }

@@ -129,7 +129,9 @@ fn bad(error: SearchError) -> VaultError {
 fn fingerprint(manifests: &[Manifest], query: &Query) -> u64 {
     let asked = Query { limit: None, after: None, ..query.clone() };
     let mut text = format!("{asked:?}");
-    manifests.iter().for_each(|manifest| text.push_str(&manifest.digest));
+    for manifest in manifests {
+        text.push_str(&manifest.digest);
+    }
     xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 

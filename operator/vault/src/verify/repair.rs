@@ -112,7 +112,7 @@ async fn rebuild(vault: &Vault, problem: &Problem) -> Result<Option<String>> {
         ["lines", line, "objects", object, attempt, "state.json"] => {
             rebuild_state(vault, line, object, attempt, path).await
         }
-        ["lines", line, "objects", object, _, file] if file.ends_with(".terms") => {
+        ["lines", line, "objects", object, _, file] if file.strip_suffix(".terms").is_some() => {
             rebuild_index(vault, line, object, path).await
         }
         _ => Ok(None),
