@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::vault::{CollectArgs, HoldCommand, SearchArgs};
+use crate::vault::{CollectArgs, EraseArgs, HoldCommand, SearchArgs};
 pub(crate) use views::{BundleCommand, CompressionArg, ExportArgs, FormatArg};
 
 /// Backup and recovery of Salesforce orgs.
@@ -235,6 +235,8 @@ pub(crate) enum VaultCommand {
         #[command(subcommand)]
         command: HoldCommand,
     },
+    /// Erase records from all snapshots, or list what leads to them. Which records were erased is told by keyed hashes.
+    Erase(EraseArgs),
     /// Build anew what follows from other files of the vault, and tell what is lost.
     Repair {
         /// The vault, with a key that opens it.

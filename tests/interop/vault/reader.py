@@ -71,13 +71,48 @@ class Vault:
     def manifests(self, line):
         """The snapshots of a line, oldest first, each with its signature checked."""
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(self.document["signingKey"]))
+        redactions = list(self.redactions(line, public))
         for path in sorted((self.folder / "lines" / line / "snapshots").glob("*.json")):
             manifest = json.loads(path.read_bytes())
             signature = base64.b64decode(manifest.pop("signature"))
             text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
             public.verify(signature, b"orgkeep-manifest-v1\n" + text.encode())
             if manifest["kind"] == "snapshot":
-                yield manifest
+                yield self.redacted(manifest, redactions)
+
+    def redactions(self, line, public):
+        """What was erased, in order, each with its signature, number and parent checked."""
+        before = None
+        for number, path in enumerate(sorted((self.folder / "lines" / line / "redactions").glob("*.json")), 1):
+            data = path.read_bytes()
+            redaction = json.loads(data)
+            signature = base64.b64decode(redaction.pop("signature"))
+            text = json.dumps(redaction, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            public.verify(signature, b"orgkeep-redaction-v1\n" + text.encode())
+            assert redaction["number"] == number and redaction.get("parent", {}).get("digest") == before, path
+            before = "sha256:" + hashlib.sha256(data).hexdigest()
+            yield redaction
+
+    def redacted(self, manifest, redactions):
+        """The manifest with the files that stand in the place of those that had erased records."""
+        for redaction in redactions:
+            if redaction["through"] < manifest["seq"]:
+                continue
+            new = {entry["old"]["path"]: entry for entry in redaction["files"]}
+            states = {entry["old"]: entry for entry in redaction["states"]}
+            for entry in manifest["objects"]:
+                path = entry.get("state", {}).get("path")
+                if path in states:
+                    assert new[path]["old"] == entry["state"], path
+                    entry["state"], entry["records"] = new[path]["new"], states[path]["records"]
+            trees = {entry["old"]: entry["new"] for entry in redaction.get("trees", [])}
+            manifest["trees"] = [
+                {**trees.get(tree["tree"]["file"]["path"], tree), "name": tree["name"]}
+                for tree in manifest.get("trees", [])
+            ]
+            files = [new.get(file["path"], {"new": file}).get("new") for file in manifest["files"]]
+            manifest["files"] = [file for file in files if file]
+        return manifest
 
     def file(self, ref):
         """Bytes of a file that a manifest or a state names, held against size and digest."""

@@ -4,6 +4,7 @@ mod bundle;
 mod collect;
 mod compare;
 mod copy;
+mod erase;
 mod export;
 mod hold;
 mod read;
@@ -15,6 +16,7 @@ mod snapshots;
 mod verify;
 
 pub(crate) use collect::CollectArgs;
+pub(crate) use erase::EraseArgs;
 pub(crate) use hold::HoldCommand;
 pub(crate) use search::SearchArgs;
 
@@ -78,6 +80,7 @@ pub(crate) async fn run(command: VaultCommand) -> CommandResult {
         }
         VaultCommand::Bundle { command } => bundle::run(&command).await,
         VaultCommand::Export(args) => export::run(&args).await,
+        VaultCommand::Erase(args) => erase::run(&args).await,
         VaultCommand::Search(args) => search::run(&args).await,
         VaultCommand::Collect(args) => collect::run(&args).await,
         VaultCommand::Hold { command } => hold::run(&command).await,

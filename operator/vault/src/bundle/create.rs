@@ -159,6 +159,21 @@ async fn index(vault: &Vault, selection: &Selection) -> Result<(Index, Documents
             let bytes = storage.get(&path).await?;
             members.push(member(Kind::Redaction, &path, &bytes));
         }
+        if since > 0 {
+            // Snapshots that the other side has may rest on files that only a redaction names.
+            let redactions = vault.redactions(line.id()).await?;
+            let new =
+                redactions.into_iter().flat_map(|redaction| redaction.files).filter_map(|file| file.new);
+            let new: BTreeSet<FileRef> = new.collect();
+            for seq in line.numbers().await?.into_iter().filter(|seq| !new.is_empty() && *seq <= since) {
+                let manifest = line.read_number(seq).await?;
+                for (path, file) in vault.files_with(&manifest, &mut lists).await? {
+                    if new.contains(&file) && known.insert(path, file.clone()).is_none() {
+                        members.push(Member { kind: Kind::File, file });
+                    }
+                }
+            }
+        }
     }
     // Stable: files stay in the order of their snapshots, and manifests in that of their numbers.
     members.sort_by(|a, b| {
