@@ -61,7 +61,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
         return Some(("", path));
     }
     let cuts = path.match_indices('/').map(|(at, _)| at);
-    let at = cuts.filter(|at| *at <= 155 && path.len() - at - 1 <= 100).last()?;
+    let at = cuts.filter(|at| *at <= 155 && path.len() - at - 1 <= 100).max()?;
     Some((&path[..at], &path[at + 1..]))
 }
 

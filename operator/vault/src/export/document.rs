@@ -140,6 +140,7 @@ pub(super) struct Target {
 }
 
 /// What a target is found to be.
+#[allow(clippy::large_enum_variant)] // there is one of it at a time
 pub(super) enum Begun {
     /// It was finished before.
     Finished(Exported),
