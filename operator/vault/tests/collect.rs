@@ -11,7 +11,6 @@ mod support;
 mod world;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use memory::Memory;

@@ -362,7 +362,9 @@ fn s3_2__6_a_careless_collection_is_caught() {
                     campaign.step().await;
                     // No lease, no void, no second look: what was nobody's a few steps ago is deleted.
                     if let Some(files) = campaign.careless.take_if(|_| step % 3 == 0) {
-                        files.iter().for_each(|path| campaign.storage.remove(path));
+                        for path in &files {
+                            campaign.storage.remove(path);
+                        }
                     }
                     if campaign.careless.is_none() {
                         let named = campaign.named().await;
