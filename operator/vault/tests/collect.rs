@@ -17,6 +17,7 @@ use memory::Memory;
 use orgkeep_core::reason::Reason;
 use orgkeep_core::retention::Retention;
 use orgkeep_vault::collect::{self, Collection, LineCollection, Options};
+use orgkeep_vault::erase::{self, Ids, erase};
 use orgkeep_vault::storage::Storage;
 use orgkeep_vault::{Manifest, Vault, VaultError, copy, verify};
 use support::*;
@@ -233,6 +234,35 @@ async fn s3_2__6_a_run_that_may_go_on_keeps_its_files_until_it_is_closed() {
     let busy = run(&world, last(1), hours(48)).await;
     assert!(busy.blocked.unwrap().contains("at-work"));
     lease.release().await.unwrap();
+}
+
+/// Old files of an erasure are nobody's, and the new ones are the snapshots'; in either order.
+#[tokio::test]
+async fn s3_2__6_what_was_erased_and_what_was_retired_do_not_harm_each_other() {
+    let storage = Memory::default();
+    let (world, history) = history(Arc::new(storage.clone())).await;
+    let erased = |number: u32| Ids::parse(&id(number).to_string()).unwrap();
+    let options = erase::Options { reason: "a request".into(), ..erase::Options::default() };
+    erase(&world.line, &erased(9), &options).await.unwrap();
+    run(&world, last(3), None).await;
+    good(&world.vault).await;
+    // Between mark and sweep.
+    erase(&world.line, &erased(15), &options).await.unwrap();
+    let swept = run(&world, last(3), hours(80)).await;
+    assert_eq!(swept.swept, [1, 2], "{swept:?}");
+    assert_eq!(good(&world.vault).await.snapshots, 3);
+    erase(&world.line, &erased(16), &options).await.unwrap();
+    run(&world, last(3), hours(160)).await;
+    let report = good(&world.vault).await;
+    for (manifest, org) in &history[2..] {
+        let mut org = org.clone();
+        org.retain(|number, _| ![9, 15, 16].contains(number));
+        let manifest = world.line.manifest(&manifest.seq.to_string()).await.unwrap();
+        world.holds(&manifest, &org).await;
+    }
+    let there =
+        storage.paths().into_iter().filter(|p| p.contains("/objects/") || p.contains("/blobs/")).count();
+    assert_eq!(there, report.files as usize);
 }
 
 #[tokio::test]

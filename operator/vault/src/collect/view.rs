@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::deletions::Deletions;
 use super::holds::Hold;
 use super::plan::{Numbered, Place, place};
+use crate::erase::ERASES;
 use crate::error::{Result, VaultError};
 use crate::layout;
 use crate::line::Line;
@@ -76,7 +77,8 @@ impl View {
             .await?;
         let mut open = BTreeMap::new();
         for run in storage.list_folders(&format!("{}/runs", layout::line(line.id()))).await? {
-            if !committed.contains(&run) && !closed.contains(&run) {
+            // An erasure that was broken off is the next one's to finish, under the same number; its files stay.
+            if !committed.contains(&run) && !closed.contains(&run) && !run.starts_with(ERASES) {
                 let life = if run == own {
                     Some((Timestamp::MAX, Timestamp::MAX))
                 } else {
