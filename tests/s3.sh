@@ -36,7 +36,7 @@ J
 mkdir "$work/data"
 WEED_S3_SSE_KEY=test "$bin/weed" server -ip 127.0.0.1 -ip.bind 127.0.0.1 -dir "$work/data" -volume.max 40 \
   -master.volumeSizeLimitMB 64 -master.port $((base + 1)) -volume.port $((base + 2)) -filer.port $((base + 3)) \
-  -s3 -s3.port "$base" -s3.config "$work/s3.json" >"$work/log" 2>&1 &
+  -s3 -s3.port.iceberg 0 -s3.port.lance 0 -s3.port "$base" -s3.config "$work/s3.json" >"$work/log" 2>&1 &
 server=$!
 trap 'kill -KILL "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 for _ in $(seq 240); do

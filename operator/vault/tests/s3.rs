@@ -171,4 +171,29 @@ async fn history_is_locked_and_stays_so_while_it_is_needed() {
         let left = until(&parts[0].path).await.unwrap() - now;
         assert!(((expected - 1) * day..=expected * day + 120).contains(&left), "{days}: {left}");
     }
+
+    // What is retired stays until its lock is over, and that is told.
+    let vault = orgkeep_vault::Vault::create_or_open(open(options(40)).await, &access()).await.unwrap();
+    let retention = orgkeep_core::retention::Retention { keep_last: Some(1), ..Default::default() };
+    let collected = async |hours| {
+        let now = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours);
+        let policy = Some(retention);
+        let options = orgkeep_vault::collect::Options {
+            policy,
+            now: Some(now),
+            ..orgkeep_vault::collect::Options::default()
+        };
+        orgkeep_vault::collect::collect(&vault, &options).await.unwrap().lines.pop().unwrap()
+    };
+    assert_eq!(collected(0).await.retired.len(), 2);
+    let locked = collected(25).await;
+    assert_eq!((locked.swept.len(), locked.freed.files), (0, 0), "{locked:?}");
+    assert!(
+        locked.locked.files > 0 && locked.all_locked_until.unwrap().as_second() > now + 9 * day,
+        "{locked:?}"
+    );
+    assert_eq!(line.epoch().await.unwrap(), 0, "nothing to sweep, no sweep");
+    let report =
+        orgkeep_vault::verify::verify(&vault, &orgkeep_vault::verify::Options::default()).await.unwrap();
+    assert_eq!((report.problems, report.snapshots), (vec![], 1));
 }

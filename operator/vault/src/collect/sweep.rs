@@ -89,8 +89,12 @@ impl<'a> Sweep<'a> {
         let only: BTreeSet<u64> = due.iter().copied().collect();
         let named = self.named(&view, &only, &marks).await?;
         closing.extend(self.without_journal(&view, &named, &closing).await?);
-        let snapshots_due = Self::snapshots(&view, &only).next().is_some();
-        if !snapshots_due && closing.is_empty() && !self.anything(&view, &named, &closing).await? {
+        let mut free = !closing.is_empty();
+        for seq in Self::snapshots(&view, &only) {
+            // What is all locked does not call for a sweep each time.
+            free = free || self.locked(&layout::snapshot(self.line.id(), seq)).await?.is_none();
+        }
+        if !free && !self.anything(&view, &named, &closing).await? {
             self.held_back(&view, &named, &closing).await?;
             return Ok(self.done);
         }
@@ -210,13 +214,20 @@ impl<'a> Sweep<'a> {
     }
 
     /// Whether there is a file to delete that is not locked.
-    async fn anything(&self, view: &View, named: &Files, closing: &BTreeSet<String>) -> Result<bool> {
+    async fn anything(&mut self, view: &View, named: &Files, closing: &BTreeSet<String>) -> Result<bool> {
         let storage = Arc::clone(self.line.vault().storage());
         let mut listing = self.unnamed(&storage, named);
         while let Some(entry) = listing.try_next().await? {
-            if self.fate(view, closing, &entry) == Fate::Goes && self.locked(&entry.path).await?.is_none() {
-                return Ok(true);
+            if self.fate(view, closing, &entry) != Fate::Goes {
+                continue;
             }
+            let Some(until) = self.locked(&entry.path).await? else {
+                // The sweep counts anew.
+                self.done.locked = Amount::default();
+                (self.done.locked_until, self.done.all_locked_until) = (None, None);
+                return Ok(true);
+            };
+            self.is_locked(until, entry.size);
         }
         Ok(false)
     }
