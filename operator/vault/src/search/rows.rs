@@ -58,8 +58,8 @@ impl Wanted {
             created_by: lower(&query.created_by),
             updated_by: lower(&query.updated_by),
             ids,
-            from: query.from.map(|at| at.as_millisecond()),
-            to: query.to.map(|at| at.as_millisecond()),
+            from: query.from.map(jiff::Timestamp::as_millisecond),
+            to: query.to.map(jiff::Timestamp::as_millisecond),
             include_deleted: query.include_deleted,
         }
     }
