@@ -9,6 +9,7 @@ cd "$ORGKEEP_ROOT" || exit 1
 cluster=$ORGKEEP_ROOT/tests/cluster/cluster.sh
 default=(lint unit faults chart cluster interop)
 all=
+stores='seaweedfs versitygw azurite fake-gcs'
 results=()
 
 # Runs one step of a suite and notes how it went; a failed step does not keep the others from running.
@@ -31,8 +32,9 @@ deny() {
 }
 
 tests_of_crates() {
-  # beside an S3 server and such of Azure, Google and AWS KMS, so that the vault's tests have them
-  nice tests/s3.sh tests/clouds.sh tests/kms.sh cargo test --locked --workspace
+  # beside two S3 servers and such of Azure, Google and AWS KMS, so that the vault's tests have them; a store that is not
+  # there fails the suite
+  ORGKEEP_TEST_STORES=$stores nice tests/s3.sh tests/versity.sh tests/clouds.sh tests/kms.sh cargo test --locked --workspace
 }
 
 lint() {
@@ -62,6 +64,8 @@ faults() {
     nice cargo test --locked --quiet --release --package orgkeep-core --test budget -- --nocapture
   step "faults: vault" env ORGKEEP_FAULTS=all nice cargo test --locked --package orgkeep-vault \
     --test corruption --test faults --test power --test retention -- --nocapture
+  step "faults: stores" env ORGKEEP_FAULTS=all ORGKEEP_TEST_STORES="$stores" nice tests/s3.sh tests/versity.sh tests/clouds.sh \
+    cargo test --locked --package orgkeep-vault --test stores --test wire -- --nocapture
 }
 
 # --- chart: what it renders; the API server's word on it belongs to the suite `cluster`

@@ -99,6 +99,8 @@ reasons! {
     VaultUnreachable = Transient, "check endpoint, DNS and egress rules; it is tried again";
     /// The storage refused the credentials.
     VaultAccessDenied = Configuration, "check the vault's credentials and the bucket's policy";
+    /// The storage is full, or its quota used up.
+    VaultFull = Transient, "make room, or raise the quota; it is tried again, and what was committed stands";
     /// The bucket does not exist.
     BucketNotFound = Configuration, "create the bucket, or mend its name";
     /// The storage may be read, not written.

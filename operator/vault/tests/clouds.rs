@@ -1,17 +1,12 @@
-//! A vault in Azure Blob Storage and in Google Cloud Storage, against servers that speak as they do: runs where
-//! `ORGKEEP_TEST_AZURE_ENDPOINT` or `ORGKEEP_TEST_GCS_ENDPOINT` names one (`tests/clouds.sh` starts both).
+//! What is refused in Azure Blob Storage and in Google Cloud Storage has a reason (the vault's suite is in `stores.rs`):
+//! runs where `ORGKEEP_TEST_AZURE_ENDPOINT` or `ORGKEEP_TEST_GCS_ENDPOINT` names one (`tests/clouds.sh` starts both).
 
 // The lints' exception for tests does not reach what tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
-use std::sync::Arc;
-
 use orgkeep_core::reason::Reason;
-use orgkeep_vault::storage::{Storage, probe};
+use orgkeep_vault::storage::probe;
 use orgkeep_vault::{AzureCredentials, AzureOptions, GcsOptions, Location};
-use support::*;
 
 /// Azurite's own account, in its documentation.
 const AZURITE_ACCOUNT: &str = "devstoreaccount1";
@@ -48,70 +43,6 @@ fn gcs(prefix: &str) -> Option<GcsOptions> {
         credentials: Some(key.to_string().into()),
         ca_bundle: None,
     })
-}
-
-/// Both, as far as there is a server.
-async fn stores(prefix: &str) -> Vec<Arc<dyn Storage>> {
-    let locations = [azure(prefix).map(Location::Azure), gcs(prefix).map(Location::Gcs)];
-    let mut stores = Vec::new();
-    for location in locations.into_iter().flatten() {
-        stores.push(location.open().await.unwrap());
-    }
-    if stores.is_empty() {
-        eprintln!("skipped: neither ORGKEEP_TEST_AZURE_ENDPOINT nor ORGKEEP_TEST_GCS_ENDPOINT is set");
-    }
-    stores
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_storages_keep_their_promises() {
-    for store in stores("contract").await {
-        eprintln!("{}", store.describe());
-        contract(store).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_goes_on_after_a_kill_and_reads_back() {
-    for store in stores("run").await {
-        whole_run(store).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_writer_thought_dead_loses() {
-    for store in stores("takeover").await {
-        takeover(store).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn attempts_that_race_make_one_snapshot() {
-    for store in stores("race").await {
-        commit_race(store).await;
-    }
-}
-
-/// The server for Google has no uploads in parts.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_beyond_one_request_goes_in_parts() {
-    let Some(options) = azure("parts") else { return };
-    let store = Location::Azure(options).open().await.unwrap();
-    let chunk = bytes::Bytes::from(vec![7u8; 20 << 20]);
-    let write = || async {
-        let mut upload = store.upload("t/large").await?;
-        for _ in 0..5 {
-            upload.write(chunk.clone()).await?;
-        }
-        upload.finish().await
-    };
-    let stored = write().await.unwrap();
-    assert_eq!((stored.size, store.head("t/large").await.unwrap()), (100 << 20, 100 << 20));
-    assert_eq!(
-        store.get_range("t/large", (100 << 20) - 3..(100 << 20) + 9).await.unwrap().as_ref(),
-        [7, 7, 7]
-    );
-    assert!(write().await.is_err(), "a second file of that name was made");
 }
 
 #[tokio::test(flavor = "multi_thread")]

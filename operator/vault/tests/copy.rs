@@ -142,9 +142,7 @@ async fn credentials_that_expire_and_a_target_that_fills_up_are_told_and_the_cop
     let here = tempfile::tempdir().unwrap();
     let from = volume(here.path()).await;
     let (_, vault) = source(&from, 3).await;
-    for (fault, reason) in
-        [(Fault::Expired, Reason::VaultAccessDenied), (Fault::Full, Reason::VaultUnreachable)]
-    {
+    for (fault, reason) in [(Fault::Expired, Reason::VaultAccessDenied), (Fault::Full, Reason::VaultFull)] {
         let mut seen = Vec::new();
         for call in (1..).step_by(5) {
             let there = tempfile::tempdir().unwrap();

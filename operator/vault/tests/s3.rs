@@ -1,6 +1,6 @@
-//! A vault in S3, against a real server: runs where `ORGKEEP_TEST_S3_ENDPOINT` names one (and
-//! `ORGKEEP_TEST_S3_BUCKET` a bucket in it, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` who may use it, and
-//! `ORGKEEP_TEST_S3_READER` as `id:secret` who may only read; `ORGKEEP_TEST_S3_CA`: the endpoint's CA, a PEM file).
+//! What only S3 has, against a real server (the vault's suite is in `stores.rs`): runs where `ORGKEEP_TEST_S3_ENDPOINT`
+//! names one (and `ORGKEEP_TEST_S3_BUCKET` a bucket in it, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` who may use it,
+//! and `ORGKEEP_TEST_S3_READER` as `id:secret` who may only read; `ORGKEEP_TEST_S3_CA`: the endpoint's CA, a PEM file).
 
 // The lints' exception for tests does not reach what tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -38,30 +38,6 @@ fn options(prefix: &str) -> Option<S3Options> {
 
 async fn open(options: S3Options) -> Arc<dyn Storage> {
     Location::S3(options).open().await.unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_storage_keeps_its_promises() {
-    let Some(options) = options("contract") else { return };
-    contract(open(options).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_goes_on_after_a_kill_and_reads_back() {
-    let Some(options) = options("run") else { return };
-    whole_run(open(options).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_writer_thought_dead_loses() {
-    let Some(options) = options("takeover") else { return };
-    takeover(open(options).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn attempts_that_race_make_one_snapshot() {
-    let Some(options) = options("race") else { return };
-    commit_race(open(options).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

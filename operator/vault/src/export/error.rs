@@ -101,9 +101,8 @@ impl ExportError {
             StorageErrorKind::AccessDenied => {
                 "renew the credentials or grant them writing, then go on with --resume"
             }
-            StorageErrorKind::Unreachable => {
-                "if it is full make room, else wait until it answers, then go on with --resume"
-            }
+            StorageErrorKind::Unreachable => "wait until it answers, then go on with --resume",
+            StorageErrorKind::Full => "make room, then go on with --resume",
             StorageErrorKind::BucketNotFound => "make the bucket, or name another",
             StorageErrorKind::ReadOnly => "name a place that can be written to",
             StorageErrorKind::AlreadyExists | StorageErrorKind::Conflict => {

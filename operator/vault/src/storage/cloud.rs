@@ -19,6 +19,7 @@ use object_store::{
 use orgkeep_core::run::cut_to;
 
 use super::cloud_upload::CloudUpload;
+use super::s3::EXPIRED;
 use super::{Entry, Storage, StorageError, StorageErrorKind, StorageResult, Upload, Version};
 use crate::error::Result;
 use crate::pem;
@@ -81,6 +82,25 @@ impl Cloud {
             }
         }
     }
+
+    /// A conditional put whose bytes are read back, as neither store compares a digest: what another byte got into on
+    /// its way is replaced, while it is still ours.
+    async fn put_proven(&self, path: &str, mode: PutMode, bytes: Bytes) -> StorageResult<Version> {
+        let mut ours = self.put(path, mode, bytes.clone()).await?;
+        for _ in 0..WRITE_ATTEMPTS {
+            match self.read_mutable(path).await? {
+                Some((there, _)) if there == bytes => return Ok(ours),
+                Some((_, version)) if is_same(&version, &ours) => {
+                    let mode = PutMode::Update(expected(&ours));
+                    ours = self.put(path, mode, bytes.clone()).await?;
+                }
+                // Another replaced it since, or removed it.
+                _ => return Ok(ours),
+            }
+        }
+        let why = "what is read back is not what was written";
+        Err(StorageError::new(StorageErrorKind::Corrupted, path, why))
+    }
 }
 
 /// What every request of either store is sent with.
@@ -117,6 +137,19 @@ fn version(e_tag: Option<String>, generation: Option<String>) -> Version {
     Version(format!("{}\n{}", e_tag.unwrap_or_default(), generation.unwrap_or_default()))
 }
 
+/// Whether two versions are one: by generation where both tell it, else by ETag, quoted or not.
+fn is_same(one: &Version, other: &Version) -> bool {
+    let (one, other) = (expected(one), expected(other));
+    match (&one.version, &other.version) {
+        (Some(one), Some(other)) => one == other,
+        _ => {
+            let bare =
+                |e_tag: &Option<String>| e_tag.as_deref().map(|text| text.trim_matches('"').to_owned());
+            bare(&one.e_tag) == bare(&other.e_tag)
+        }
+    }
+}
+
 fn expected(version: &Version) -> UpdateVersion {
     let (e_tag, generation) = version.0.split_once('\n').unwrap_or((version.0.as_str(), ""));
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -132,24 +165,39 @@ fn unlisted(path: &str, error: &Error) -> StorageError {
     }
 }
 
-/// What a refusal means here.
+/// What a refusal means here: by the code that the store gives, else by the library's kind, else by the status.
 pub(super) fn refusal(path: &str, error: &Error) -> StorageError {
-    let mut said = error.to_string();
-    let kind = match error {
-        Error::NotFound { .. } => StorageErrorKind::NotFound,
-        Error::AlreadyExists { .. } => StorageErrorKind::AlreadyExists,
-        Error::Precondition { .. } => StorageErrorKind::Conflict,
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => StorageErrorKind::AccessDenied,
-        Error::NotSupported { .. } | Error::NotImplemented { .. } => {
-            StorageErrorKind::ConditionalWritesUnsupported
-        }
-        // Refused listings and tokens come with no kind of their own.
-        _ => match status(&said) {
-            Some(404) => StorageErrorKind::NotFound,
-            Some(400 | 401 | 403) => StorageErrorKind::AccessDenied,
-            _ => StorageErrorKind::Unreachable,
+    let said = words(error);
+    let kind = match code(&said).and_then(kind_of) {
+        Some(kind) => kind,
+        None => match error {
+            Error::NotFound { .. } => StorageErrorKind::NotFound,
+            Error::AlreadyExists { .. } => StorageErrorKind::AlreadyExists,
+            Error::Precondition { .. } => StorageErrorKind::Conflict,
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => StorageErrorKind::AccessDenied,
+            Error::NotSupported { .. } | Error::NotImplemented { .. } => {
+                StorageErrorKind::ConditionalWritesUnsupported
+            }
+            // Refused listings and tokens come with no kind of their own.
+            _ => match status(&said) {
+                Some(404) => StorageErrorKind::NotFound,
+                Some(401 | 403) => StorageErrorKind::AccessDenied,
+                Some(507) => StorageErrorKind::Full,
+                _ => StorageErrorKind::Unreachable,
+            },
         },
     };
+    let said = if kind == StorageErrorKind::AccessDenied && has_expired(&said) {
+        format!("{EXPIRED} ({said})")
+    } else {
+        said
+    };
+    StorageError::new(kind, path, cut_to(&said, LONGEST_MESSAGE))
+}
+
+/// An error with its causes, each once, on one line, without the signature of a shared access signature.
+fn words(error: &Error) -> String {
+    let mut said = error.to_string();
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
         let text = cause.to_string();
@@ -159,7 +207,75 @@ pub(super) fn refusal(path: &str, error: &Error) -> StorageError {
         next = cause.source();
     }
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    StorageError::new(kind, path, cut_to(&said, LONGEST_MESSAGE))
+    let mut parts = said.split("sig=");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for rest in parts {
+        clean.push_str("sig=…");
+        let end = rest.find(['&', ' ', '"', ')', '\'', '<']).unwrap_or(rest.len());
+        clean.push_str(rest.get(end..).unwrap_or_default());
+    }
+    clean
+}
+
+/// The code in an answer: XML's `<Code>` of either store, `reason` of Google's JSON, `error` of a token's server.
+fn code(said: &str) -> Option<&str> {
+    if let Some((_, rest)) = said.split_once("<Code>") {
+        return rest.split_once('<').map(|(code, _)| code.trim());
+    }
+    ["\"reason\":", "\"error\":"].iter().find_map(|key| {
+        let value = said.split_once(key)?.1.trim_start().strip_prefix('"')?;
+        value.split_once('"').map(|(code, _)| code)
+    })
+}
+
+/// What a code means, if the library's kind or the status does not say it as well.
+fn kind_of(code: &str) -> Option<StorageErrorKind> {
+    Some(match code {
+        "ContainerNotFound" | "ContainerBeingDeleted" | "NoSuchBucket" => StorageErrorKind::BucketNotFound,
+        "BlobNotFound" | "NoSuchKey" => StorageErrorKind::NotFound,
+        "AuthenticationFailed"
+        | "AuthorizationFailure"
+        | "AuthorizationPermissionMismatch"
+        | "AuthorizationProtocolMismatch"
+        | "AuthorizationResourceTypeMismatch"
+        | "AuthorizationServiceMismatch"
+        | "AuthorizationSourceIPMismatch"
+        | "AccountIsDisabled"
+        | "BlobImmutableDueToPolicy"
+        | "InsufficientAccountPermissions"
+        | "InvalidAuthenticationInfo"
+        | "KeyBasedAuthenticationNotPermitted"
+        | "NoAuthenticationInformation"
+        | "PublicAccessNotPermitted"
+        | "AccessDenied"
+        | "AuthenticationRequired"
+        | "ExpiredToken"
+        | "InvalidSecurity"
+        | "SignatureDoesNotMatch"
+        | "authError"
+        | "forbidden"
+        | "invalid_client"
+        | "invalid_grant"
+        | "unauthorized_client" => StorageErrorKind::AccessDenied,
+        "AccountIsFull" | "InsufficientStorage" | "QuotaExceeded" | "quotaExceeded" => StorageErrorKind::Full,
+        "BadDigest" | "Crc64Mismatch" | "Md5Mismatch" => StorageErrorKind::Corrupted,
+        // Google says 403 or 429 to who is too quick.
+        "InternalError"
+        | "OperationTimedOut"
+        | "ServerBusy"
+        | "SlowDown"
+        | "backendError"
+        | "rateLimitExceeded"
+        | "userRateLimitExceeded" => StorageErrorKind::Unreachable,
+        _ => return None,
+    })
+}
+
+/// Whether credentials were good once: an expired shared access signature, token, or secret of an app.
+fn has_expired(said: &str) -> bool {
+    ["ExpiredToken", "not valid in the specified time frame", "AADSTS7000222", "has expired", "is expired"]
+        .iter()
+        .any(|word| said.contains(word))
 }
 
 /// The status that a message of the library tells.
@@ -191,7 +307,7 @@ impl Storage for Cloud {
     }
 
     async fn put_if_absent(&self, path: &str, bytes: Bytes) -> StorageResult<()> {
-        self.put(path, PutMode::Create, bytes).await.map(drop)
+        self.put_proven(path, PutMode::Create, bytes).await.map(drop)
     }
 
     async fn upload(&self, path: &str) -> StorageResult<Box<dyn Upload>> {
@@ -201,8 +317,10 @@ impl Storage for Cloud {
     async fn read_mutable(&self, path: &str) -> StorageResult<Option<(Bytes, Version)>> {
         let answer = match self.store.get_opts(&self.key(path)?, GetOptions::default()).await {
             Ok(answer) => answer,
-            Err(Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(refusal(path, &error)),
+            Err(error) => {
+                let error = refusal(path, &error);
+                return if error.is_not_found() { Ok(None) } else { Err(error) };
+            }
         };
         let version = version(answer.meta.e_tag.clone(), answer.meta.version.clone());
         let bytes = answer.bytes().await.map_err(|error| refusal(path, &error))?;
@@ -216,7 +334,7 @@ impl Storage for Cloud {
         bytes: Bytes,
     ) -> StorageResult<Version> {
         let mode = old.map_or(PutMode::Create, |version| PutMode::Update(expected(version)));
-        let error = match self.put(path, mode, bytes.clone()).await {
+        let error = match self.put_proven(path, mode, bytes.clone()).await {
             Ok(version) => return Ok(version),
             Err(error) => error,
         };
@@ -266,8 +384,11 @@ impl Storage for Cloud {
 
     async fn delete(&self, path: &str) -> StorageResult<()> {
         match self.store.delete(&self.key(path)?).await {
-            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(refusal(path, &error)),
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let error = refusal(path, &error);
+                if error.is_not_found() { Ok(()) } else { Err(error) }
+            }
         }
     }
 
@@ -287,7 +408,41 @@ mod tests {
         assert_eq!(kind("non-2xx status code: 404 Not Found: <x/>"), StorageErrorKind::NotFound);
         assert_eq!(kind("non-2xx status code: 403 Forbidden"), StorageErrorKind::AccessDenied);
         assert_eq!(kind("non-2xx status code: 503 Busy"), StorageErrorKind::Unreachable);
+        assert_eq!(kind("non-2xx status code: 507 Insufficient Storage"), StorageErrorKind::Full);
+        assert_eq!(kind("non-2xx status code: 400 Bad Request"), StorageErrorKind::Unreachable);
         assert_eq!(kind("connection refused"), StorageErrorKind::Unreachable);
+    }
+
+    #[test]
+    fn the_stores_own_codes_count_first() {
+        for (status, body, kind) in [
+            (400, "<Error><Code>InvalidAuthenticationInfo</Code></Error>", StorageErrorKind::AccessDenied),
+            (400, "<Error><Code>InvalidHeaderValue</Code></Error>", StorageErrorKind::Unreachable),
+            (403, "<Code>AuthorizationPermissionMismatch</Code>", StorageErrorKind::AccessDenied),
+            (404, "<Code>ContainerNotFound</Code>", StorageErrorKind::BucketNotFound),
+            (409, "<Code>ContainerBeingDeleted</Code>", StorageErrorKind::BucketNotFound),
+            (400, "<Code>Md5Mismatch</Code>", StorageErrorKind::Corrupted),
+            (503, "<Code>ServerBusy</Code>", StorageErrorKind::Unreachable),
+            (403, "{\"errors\": [{\"reason\": \"rateLimitExceeded\"}]}", StorageErrorKind::Unreachable),
+            (403, "{\"errors\": [{\"reason\":\"quotaExceeded\"}]}", StorageErrorKind::Full),
+            (400, "{\"error\":\"invalid_grant\"}", StorageErrorKind::AccessDenied),
+            (409, "<Code>AccountIsFull</Code>", StorageErrorKind::Full),
+        ] {
+            let said = format!("Server returned non-2xx status code: {status} Word: {body}");
+            let error = Error::Generic { store: "x", source: said.into() };
+            assert_eq!(refusal("p", &error).kind, kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn expired_credentials_are_told_as_such_and_a_signature_is_not_told() {
+        let said = "GET http://h/c/b?se=2020&sig=c2VjcmV0&sp=r in 1s: status code: 403 Forbidden: \
+            <Code>AuthenticationFailed</Code><AuthenticationErrorDetail>Signature not valid in the specified time \
+            frame: Start [a] - Expiry [b]</AuthenticationErrorDetail>";
+        let error = refusal("p", &Error::PermissionDenied { path: "p".into(), source: said.into() });
+        assert_eq!(error.kind, StorageErrorKind::AccessDenied);
+        assert!(error.message.starts_with(EXPIRED), "{error}");
+        assert!(!error.message.contains("c2VjcmV0") && error.message.contains("sig=…&sp=r"), "{error}");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum StorageErrorKind {
     BucketNotFound,
     /// No answer, or one that says to try later.
     Unreachable,
+    /// No room is left, or none of a quota.
+    Full,
     /// May be read, not written.
     ReadOnly,
     /// Conditional writes are not kept, or hard links are unknown.
@@ -58,6 +60,7 @@ impl StorageError {
             StorageErrorKind::AccessDenied => Reason::VaultAccessDenied,
             StorageErrorKind::BucketNotFound => Reason::BucketNotFound,
             StorageErrorKind::Unreachable => Reason::VaultUnreachable,
+            StorageErrorKind::Full => Reason::VaultFull,
             StorageErrorKind::ReadOnly => Reason::VaultReadOnly,
             StorageErrorKind::ObjectLockUnsupported => Reason::InvalidObject,
             StorageErrorKind::ConditionalWritesUnsupported => Reason::ConditionalWritesUnsupported,

@@ -163,7 +163,14 @@ impl S3 {
                     tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
                     attempt += 1;
                 }
-                Err(error) => return Err(refusal(path, &error)),
+                Err(error) => {
+                    let error = refusal(path, &error);
+                    // Another byte arrived than was sent: nothing was stored, and the next try may fare better.
+                    if error.kind != StorageErrorKind::Corrupted || attempt >= OWN_ATTEMPTS {
+                        return Err(error);
+                    }
+                    attempt += 1;
+                }
             }
         }
     }
@@ -216,18 +223,21 @@ fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|answer| answer.status().as_u16())
 }
 
-/// What a refusal of S3 means here.
-pub(super) fn refusal<E>(path: &str, error: &SdkError<E>) -> StorageError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let code = error.code().unwrap_or_default();
-    let said = error.message().unwrap_or_default();
-    let kind = match (code, status(error)) {
+/// Said before the storage's own words when credentials were good once.
+pub(super) const EXPIRED: &str = "the credentials have expired: renew them, and it goes on from where it was";
+
+/// What a code of S3, or else a status, means here.
+fn kind_of(code: &str, status: Option<u16>) -> StorageErrorKind {
+    match (code, status) {
         ("NoSuchBucket", _) => StorageErrorKind::BucketNotFound,
+        // Ceph's, MinIO's and versitygw's word for it come with 403, 507 and 500
+        ("QuotaExceeded" | "XMinioStorageFull" | "InsufficientStorage" | "InsufficientCapacity", _)
+        | (_, Some(507)) => StorageErrorKind::Full,
         ("PreconditionFailed", _) | (_, Some(409 | 412)) => StorageErrorKind::Conflict,
         ("NoSuchKey" | "NotFound" | "NoSuchUpload", _) | (_, Some(404)) => StorageErrorKind::NotFound,
-        ("BadDigest" | "XAmzContentChecksumMismatch" | "InvalidDigest", _) => StorageErrorKind::Corrupted,
+        ("BadDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" | "InvalidDigest", _) => {
+            StorageErrorKind::Corrupted
+        }
         ("NotImplemented", _) | (_, Some(501)) => StorageErrorKind::ConditionalWritesUnsupported,
         (
             "AccessDenied"
@@ -240,8 +250,21 @@ where
         )
         | (_, Some(401 | 403)) => StorageErrorKind::AccessDenied,
         _ => StorageErrorKind::Unreachable,
-    };
+    }
+}
+
+/// What a refusal of S3 means here.
+pub(super) fn refusal<E>(path: &str, error: &SdkError<E>) -> StorageError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let code = error.code().unwrap_or_default();
+    let said = error.message().unwrap_or_default();
+    let kind = kind_of(code, status(error));
     let message = match (code.is_empty(), said.is_empty()) {
+        (false, _) if matches!(code, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => {
+            format!("{EXPIRED} ({code}: {said})")
+        }
         (false, false) => format!("{code}: {said}"),
         (false, true) => code.to_owned(),
         _ => aws::causes(error),
@@ -397,5 +420,29 @@ impl Storage for S3 {
 
     async fn locked_until(&self, path: &str) -> StorageResult<Option<jiff::Timestamp>> {
         Self::locked_until(self, path).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_counts_before_the_status_that_it_comes_with() {
+        for (code, status, kind) in [
+            ("QuotaExceeded", 403, StorageErrorKind::Full),
+            ("XMinioStorageFull", 507, StorageErrorKind::Full),
+            ("", 507, StorageErrorKind::Full),
+            ("ExpiredToken", 400, StorageErrorKind::AccessDenied),
+            ("", 403, StorageErrorKind::AccessDenied),
+            ("NoSuchBucket", 404, StorageErrorKind::BucketNotFound),
+            ("NoSuchKey", 404, StorageErrorKind::NotFound),
+            ("OperationAborted", 409, StorageErrorKind::Conflict),
+            ("BadDigest", 400, StorageErrorKind::Corrupted),
+            ("SlowDown", 503, StorageErrorKind::Unreachable),
+            ("InternalError", 500, StorageErrorKind::Unreachable),
+        ] {
+            assert_eq!(kind_of(code, Some(status)), kind, "{code} {status}");
+        }
     }
 }

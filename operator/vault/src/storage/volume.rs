@@ -96,7 +96,14 @@ impl Volume {
                 self.disk.sync_dir(folder)?;
                 Err(error)
             }
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::StorageFull) => Err(error),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+                ) =>
+            {
+                Err(error)
+            }
             Err(error) => Err(std::io::Error::new(
                 ErrorKind::Unsupported,
                 format!("hard links do not work here: {error}"),
@@ -227,6 +234,7 @@ pub(super) fn from_io(path: &str, error: &std::io::Error) -> StorageError {
         ErrorKind::NotFound => StorageErrorKind::NotFound,
         ErrorKind::AlreadyExists => StorageErrorKind::AlreadyExists,
         ErrorKind::PermissionDenied => StorageErrorKind::AccessDenied,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StorageErrorKind::Full,
         ErrorKind::ReadOnlyFilesystem => StorageErrorKind::ReadOnly,
         ErrorKind::Unsupported => StorageErrorKind::ConditionalWritesUnsupported,
         ErrorKind::InvalidData => StorageErrorKind::Corrupted,

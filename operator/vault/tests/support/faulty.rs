@@ -36,7 +36,8 @@ pub const FAULTS: [Fault; 5] = [Fault::Refused, Fault::Lost, Fault::Conflict, Fa
 impl Fault {
     fn error(self, path: &str, once: bool) -> StorageError {
         let kind = match self {
-            Self::Refused | Self::Lost | Self::Full => StorageErrorKind::Unreachable,
+            Self::Refused | Self::Lost => StorageErrorKind::Unreachable,
+            Self::Full => StorageErrorKind::Full,
             Self::Conflict if once => StorageErrorKind::AlreadyExists,
             Self::Conflict => StorageErrorKind::Conflict,
             Self::Denied | Self::Expired => StorageErrorKind::AccessDenied,

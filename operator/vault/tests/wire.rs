@@ -1,0 +1,215 @@
+//! What goes wrong on the way to a real server, exchange by exchange: refusals, a server too busy, one that is full, a
+//! connection cut before or after the server did its work, an answer that ends in the middle, a byte that is another.
+//! Nothing acknowledged is lost, and nothing altered counts. A seeded sample; every exchange with `ORGKEEP_FAULTS=all`.
+
+// The lints' exception for tests does not reach what tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/stores.rs"]
+mod stores;
+mod support;
+#[path = "support/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::future::join_all;
+use orgkeep_core::reason::Reason;
+use orgkeep_vault::storage::{Storage, StorageErrorKind};
+use orgkeep_vault::{Committed, Result, verify};
+use proxy::{Proxy, SPOILS, Spoil};
+use stores::{Kind, Store, by, stores};
+use support::TTL;
+use world::*;
+
+/// Exchanges of three runs, about: a sample draws among them.
+const EXCHANGES: u64 = 130;
+
+fn day(number: u32) -> Vec<(u32, Option<Record>)> {
+    (0..6).map(|n| (n * 7 + number, (n != number).then(|| record("changed", number)))).collect()
+}
+
+/// The run of a phase: 1 is a full backup, 2 an incremental one, 3 one that compacts.
+async fn phase(storage: Arc<dyn Storage>, phase: u32) -> Result<Committed> {
+    let mut world = World::on(storage).await?;
+    world.runs = phase - 1;
+    match phase {
+        1 => world.try_full(&start(40), 25).await,
+        2 => world.try_delta(&[day(1)], None).await,
+        _ => world.try_delta(&[day(2)], Some(&eager())).await,
+    }
+}
+
+/// How runs of a cell of the table ended.
+#[derive(Default)]
+struct Cell {
+    runs: u32,
+    met: u32,
+    good: u32,
+    errors: BTreeMap<&'static str, u32>,
+}
+
+/// Three runs by a proxy that spoils one exchange, each made good without it; what they hold is compared.
+async fn three_runs(store: &Store, proxy: &Proxy, what: &str, cell: &mut Cell) {
+    let direct = &store.storage;
+    let spoilt = by(&store.location, &proxy.endpoint).open().await.unwrap();
+    let mut org: Org = start(40).into_iter().collect();
+    let mut orgs = Vec::new();
+    let mut failed = None;
+    for number in 1..=3 {
+        if number > 1 {
+            for (id, record) in day(number - 1) {
+                match record {
+                    Some(record) => drop(org.insert(id, record)),
+                    None => drop(org.remove(&id)),
+                }
+            }
+        }
+        orgs.push(org.clone());
+        let first = phase(Arc::clone(&spoilt), number).await;
+        let second = match phase(Arc::clone(direct), number).await {
+            Ok(second) => second,
+            Err(error) => panic!("{what}, phase {number}: {error}, after {first:?}"),
+        };
+        match first {
+            Ok(acknowledged) => assert_eq!(acknowledged.facts, second.facts, "{what}"),
+            Err(error) => {
+                // what the world of tests makes of an error of the codec
+                let parent = error.to_string().contains("the parent could not be read");
+                assert!(parent || error.reason() != Reason::InternalError, "{what}: {error}");
+                let line = World::on(Arc::clone(direct)).await.unwrap().line;
+                // A lease that could not be given back would have to run out.
+                let lease = line.lease(&format!("run-{number}"), TTL).await.unwrap();
+                lease.release().await.unwrap();
+                failed = Some(error.reason().as_str());
+            }
+        }
+    }
+    let world = World::on(Arc::clone(direct)).await.unwrap();
+    let snapshots = world.line.snapshots().await.unwrap();
+    assert_eq!(snapshots.len(), 3, "{what}");
+    for (snapshot, org) in snapshots.iter().zip(&orgs) {
+        world.holds(snapshot, org).await;
+    }
+    let options = verify::Options { full: true, rows: true, ..Default::default() };
+    let report = verify::verify(&world.vault, &options).await.unwrap();
+    assert_eq!(report.problems, [], "{what}");
+    cell.runs += 1;
+    cell.met += u32::from(proxy.spoilt.load(Ordering::SeqCst) > 0);
+    match failed {
+        Some(reason) => *cell.errors.entry(reason).or_default() += 1,
+        None => cell.good += 1,
+    }
+}
+
+/// All faults of one store; a cell by each.
+async fn campaign(first: Store, all: bool) -> (Kind, BTreeMap<Spoil, Cell>) {
+    let mut random = Random(20_261_125 + first.kind as u64);
+    let mut table: BTreeMap<Spoil, Cell> = BTreeMap::new();
+    for spoil in SPOILS {
+        let cell = table.entry(spoil).or_default();
+        let mut nth = 0;
+        loop {
+            nth = if all { nth + 1 } else { 1 + random.below(EXCHANGES) as i64 };
+            if !all && matches!(spoil, Spoil::FlippedIn | Spoil::FlippedOut) {
+                nth = 1 + nth % 25; // there are fewer of these
+            }
+            let location = first.kind.location("wire").unwrap();
+            let storage = location.open().await.unwrap();
+            let store = Store { kind: first.kind, location, storage };
+            let proxy = Proxy::before(&first.kind.endpoint().unwrap(), nth, spoil).await;
+            let what = format!("{}, {spoil:?}, exchange {nth}", first.kind.name());
+            three_runs(&store, &proxy, &what, cell).await;
+            if !all || proxy.left.load(Ordering::SeqCst) > 0 {
+                break;
+            }
+        }
+    }
+    (first.kind, table)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_on_the_way_nothing_acknowledged_is_lost() {
+    let all = std::env::var_os("ORGKEEP_FAULTS").is_some_and(|value| value == "all");
+    let servers = stores("wire").await.into_iter().filter(|store| store.kind != Kind::Volume);
+    let mut lines = Vec::new();
+    for (kind, table) in join_all(servers.map(|store| campaign(store, all))).await {
+        for (spoil, cell) in table {
+            lines.push(format!(
+                "{:<10} {:<11} {:>4} {:>5} {:>5}  {:?}",
+                kind.name(),
+                format!("{spoil:?}"),
+                cell.runs,
+                cell.met,
+                cell.good,
+                cell.errors
+            ));
+        }
+    }
+    println!("store      fault       runs   met  good  errors that the next run made good (seed 20261125)");
+    lines.iter().for_each(|line| println!("{line}"));
+}
+
+/// A conditional put is done and its answer lost: the next try meets its own bytes. Of `put_if_absent` the caller is told
+/// that a file is there, and finds its own bytes; a replacement and an upload are known as done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_of_a_conditional_put_is_known_as_done() {
+    for store in stores("lost").await {
+        let Some(endpoint) = store.kind.endpoint() else { continue };
+        let direct = &store.storage;
+        let spoilt = async |nth| {
+            let proxy = Proxy::before(&endpoint, nth, Spoil::Lost).await;
+            let storage = by(&store.location, &proxy.endpoint).open().await.unwrap();
+            (proxy, storage)
+        };
+        let name = store.kind.name();
+        let (proxy, storage) = spoilt(1).await;
+        let put = storage.put_if_absent("t/once.json", "mine".into()).await.map_err(|error| error.kind);
+        assert!(matches!(put, Ok(()) | Err(StorageErrorKind::AlreadyExists)), "{name}: {put:?}");
+        assert_eq!(direct.get("t/once.json").await.unwrap(), "mine", "{name}");
+        assert_eq!(proxy.spoilt.load(Ordering::SeqCst), 1);
+
+        let first = direct.replace_if_match("t/m.json", None, "1".into()).await.unwrap();
+        let (_proxy, storage) = spoilt(1).await;
+        let second = storage.replace_if_match("t/m.json", Some(&first), "2".into()).await.unwrap();
+        let (there, version) = direct.read_mutable("t/m.json").await.unwrap().unwrap();
+        assert_eq!((there.as_ref(), &version), (&b"2"[..], &second), "{name}");
+        // Another's replacement is not taken for ours.
+        let (_proxy, storage) = spoilt(1).await;
+        let error = storage.replace_if_match("t/m.json", Some(&first), "3".into()).await.unwrap_err();
+        assert_eq!(error.kind, StorageErrorKind::Conflict, "{name}: {error}");
+
+        let (_proxy, storage) = spoilt(1).await;
+        let mut upload = storage.upload("t/up").await.unwrap();
+        upload.write("whole".into()).await.unwrap();
+        assert_eq!(upload.finish().await.unwrap().size, 5, "{name}");
+        let mut upload = storage.upload("t/up").await.unwrap();
+        upload.write("other".into()).await.unwrap();
+        let error = upload.finish().await.unwrap_err();
+        assert_eq!(error.kind, StorageErrorKind::AlreadyExists, "{name}: {error}");
+        eprintln!("{name}: good");
+    }
+}
+
+/// What is full is told as that, on every store.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_full_is_told_as_that() {
+    for store in stores("full").await {
+        let Some(endpoint) = store.kind.endpoint() else { continue };
+        let mut reasons = Vec::new();
+        for spoil in [Spoil::Full, Spoil::Denied] {
+            // All tries of one request: a proxy for each would be spoilt once.
+            let proxy = Proxy::before(&endpoint, 1, spoil).await;
+            let storage = by(&store.location, &proxy.endpoint).open().await.unwrap();
+            proxy.lasts.store(true, Ordering::SeqCst);
+            let error = storage.put_if_absent("t/a.json", "x".into()).await.unwrap_err();
+            eprintln!("{}: {error}", store.kind.name());
+            reasons.push(error.reason());
+        }
+        assert_eq!(reasons, [Reason::VaultFull, Reason::VaultAccessDenied], "{}", store.kind.name());
+    }
+}
