@@ -243,11 +243,8 @@ async fn what_was_retired_is_not_carried_and_not_missed() {
     let policy = orgkeep_core::retention::Retention { keep_last: Some(2), ..Default::default() };
     let later = |hours| Some(jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours));
     for hours in [0, 100, 200] {
-        let options = orgkeep_vault::collect::Options {
-            policy: Some(policy.clone()),
-            now: later(hours),
-            ..Default::default()
-        };
+        let options =
+            orgkeep_vault::collect::Options { policy: Some(policy), now: later(hours), ..Default::default() };
         orgkeep_vault::collect::collect(&world.vault, &options).await.unwrap();
     }
     world.delta(&[vec![(1, Some(record("after", 4)))]], None).await;

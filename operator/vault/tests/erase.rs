@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use every_byte::{left, left_of};
 use faulty::{FAULTS, Faulty};
+use orgkeep_core::run::{Completeness, Counts};
 use orgkeep_vault::copy::copy;
 use orgkeep_vault::erase::{Erased, Ids, Options, erase};
 use orgkeep_vault::storage::Storage;
@@ -368,8 +369,8 @@ async fn files_of_erased_records_go_unless_another_record_has_the_same() {
         phase: orgkeep_core::run::Phase::Succeeded,
         start_time: "2026-01-01T00:00:00Z".into(),
         org: org(),
-        counts: Default::default(),
-        completeness: Default::default(),
+        counts: Counts::default(),
+        completeness: Completeness::default(),
         api_calls: 0,
         objects: Vec::new(),
         trees: vec![tree],

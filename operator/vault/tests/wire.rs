@@ -151,7 +151,9 @@ async fn whatever_goes_wrong_on_the_way_nothing_acknowledged_is_lost() {
         }
     }
     println!("store      fault       runs   met  good  errors that the next run made good (seed 20261125)");
-    lines.iter().for_each(|line| println!("{line}"));
+    for line in lines.iter() {
+        println!("{line}");
+    }
 }
 
 /// A conditional put is done and its answer lost: the next try meets its own bytes. Of `put_if_absent` the caller is told

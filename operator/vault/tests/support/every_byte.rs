@@ -29,7 +29,7 @@ pub async fn left_of(storage: &Arc<dyn Storage>, wanted: &[&str]) -> Vec<String>
         if holds(&bytes, wanted) {
             found.push(format!("{path} (raw)"));
         }
-        if path.ends_with(".json") {
+        if std::path::Path::new(path).extension().is_some_and(|of| of == "json") {
             let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
             walk(&document, &mut |value| {
                 if value.get("wrappedKey").is_some() && value.get("path").is_some() {
@@ -104,7 +104,9 @@ pub async fn left_of(storage: &Arc<dyn Storage>, wanted: &[&str]) -> Vec<String>
             known.insert(entry.blob.file.path.clone(), entry.blob);
         }
     }
-    for path in files.iter().filter(|path| path.contains("/blobs/") && !path.ends_with(".json")) {
+    for path in files.iter().filter(|path| {
+        path.contains("/blobs/") && std::path::Path::new(path).extension().is_none_or(|of| of != "json")
+    }) {
         let size = storage.head(path).await.unwrap();
         let blob = known.get(path).cloned().unwrap_or_else(|| {
             // its content's size follows from its own, and its key from its name
