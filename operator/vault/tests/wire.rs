@@ -151,7 +151,7 @@ async fn whatever_goes_wrong_on_the_way_nothing_acknowledged_is_lost() {
         }
     }
     println!("store      fault       runs   met  good  errors that the next run made good (seed 20261125)");
-    for line in lines.iter() {
+    for line in &lines {
         println!("{line}");
     }
 }
