@@ -67,7 +67,8 @@ fn record_id(text: &str) -> Result<SalesforceId, String> {
 
 /// A day (its beginning, UTC) or an instant.
 fn instant(text: &str) -> Result<Timestamp, String> {
-    if let Ok(day) = text.parse::<Date>() {
+    // a time without a zone is not taken for its day
+    if let (10, Ok(day)) = (text.len(), text.parse::<Date>()) {
         return day.in_tz("UTC").map(|at| at.timestamp()).map_err(|error| error.to_string());
     }
     text.parse::<Timestamp>().map_err(|_| "a day (2026-01-31) or a time (2026-01-31T12:00:00Z)".to_owned())
@@ -218,6 +219,7 @@ mod tests {
         assert_eq!(instant("2026-01-31").unwrap().to_string(), "2026-01-31T00:00:00Z");
         assert_eq!(instant("2026-01-31T12:00:00+02:00").unwrap().to_string(), "2026-01-31T10:00:00Z");
         assert!(instant("yesterday").is_err());
+        assert!(instant("2026-01-31T12:00:00").is_err(), "in which zone?");
         assert_eq!(record_id("001xx000003DGb0").unwrap().as_str().len(), 18);
     }
 
