@@ -7,9 +7,10 @@ use orgkeep_conventions::repository::{self, TextFile};
 
 const COMMAND_LINE: &str = "operator/orgkeep/src/cli.rs";
 /// Where arguments are that do not fit into it.
-const COMMANDS: [&str; 4] = [
+const COMMANDS: [&str; 5] = [
     "operator/orgkeep/src/cli/",
     "operator/orgkeep/src/vault/collect.rs",
+    "operator/orgkeep/src/vault/erase.rs",
     "operator/orgkeep/src/vault/hold.rs",
     "operator/orgkeep/src/vault/search.rs",
 ];
