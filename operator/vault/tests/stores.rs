@@ -78,7 +78,7 @@ fn apply(org: &mut Org, day: &[(u32, Option<Record>)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn days_of_changes_compaction_schema_rekey_and_copy_read_back() {
+async fn days_of_changes_compaction_a_copy_and_a_wrong_key_on_each() {
     on_each("days", |store| async move {
         let mut world = World::on(Arc::clone(&store.storage)).await.unwrap();
         world.trees = true;
