@@ -6,7 +6,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/lib.sh
 source "$here/../lib.sh"
 need_rust
+export MIMALLOC_PURGE_DELAY=0
 cd "$ORGKEEP_ROOT"
 nice cargo build --locked --release -p orgkeep-vault --examples
 bin=${CARGO_TARGET_DIR:-target}/release/examples
-nice "$bin/goals" history "$bin/bench_data" Account "${1:-4000000}" "${2:-64}" "${3:-0.0625}"
+nice "$bin/goals" history "$bin/bench_data" Account "${1:-4000000}" "${2:-39}" "${3:-0.0625}"

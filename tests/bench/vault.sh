@@ -8,6 +8,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../lib.sh"
 need_rust
 rows=${ORGKEEP_BENCH_ROWS:-1000000}
+# as worker pods have it: memory that is free goes back at once
+export MIMALLOC_PURGE_DELAY=0
 cd "$ORGKEEP_ROOT"
 nice cargo build --locked --release -p orgkeep-vault --examples
 bin=${CARGO_TARGET_DIR:-target}/release/examples
