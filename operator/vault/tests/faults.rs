@@ -7,6 +7,8 @@
 
 #[path = "support/faulty.rs"]
 mod faulty;
+#[path = "support/runs.rs"]
+mod runs;
 mod support;
 #[path = "support/world.rs"]
 mod world;
@@ -17,40 +19,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use faulty::{FAULTS, Fault, Faulty};
-use orgkeep_vault::storage::Storage;
-use orgkeep_vault::{Committed, Result, verify};
+use orgkeep_vault::verify;
+use runs::{after, phase};
 use support::*;
 use world::*;
-
-/// Changes of a day.
-fn day(number: u32) -> Vec<(u32, Option<Record>)> {
-    (0..6).map(|n| (n * 7 + number, (n != number).then(|| record("changed", number)))).collect()
-}
-
-/// The run of a phase: 1 is a full backup, 2 an incremental one, 3 one that compacts.
-async fn phase(storage: Arc<dyn Storage>, phase: u32) -> Result<Committed> {
-    let mut world = World::on(storage).await?;
-    world.runs = phase - 1;
-    match phase {
-        1 => world.try_full(&start(40), 25).await,
-        2 => world.try_delta(&[day(1)], None).await,
-        _ => world.try_delta(&[day(2)], Some(&eager())).await,
-    }
-}
-
-/// What the org holds after a phase.
-fn after(phase: u32) -> Org {
-    let mut org: Org = start(40).into_iter().collect();
-    for number in 1..phase {
-        for (id, record) in day(number) {
-            match record {
-                Some(record) => drop(org.insert(id, record)),
-                None => drop(org.remove(&id)),
-            }
-        }
-    }
-    org
-}
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();

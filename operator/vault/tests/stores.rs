@@ -6,6 +6,8 @@
 
 #[path = "support/faulty.rs"]
 mod faulty;
+#[path = "support/runs.rs"]
+mod runs;
 #[path = "support/stores.rs"]
 mod stores;
 mod support;
@@ -21,8 +23,9 @@ use futures::FutureExt;
 use futures::future::join_all;
 use orgkeep_core::reason::Reason;
 use orgkeep_vault::read::Keys;
-use orgkeep_vault::storage::{Storage, StorageErrorKind};
-use orgkeep_vault::{Access, Committed, Key, Result, Vault, verify};
+use orgkeep_vault::storage::StorageErrorKind;
+use orgkeep_vault::{Access, Key, Vault, verify};
+use runs::{apply, day, three_runs};
 use stores::{Store, stores};
 use support::*;
 use world::*;
@@ -61,20 +64,6 @@ async fn a_writer_thought_dead_that_wakes_up_loses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_that_race_make_one_snapshot() {
     on_each("race", |store| async move { commit_race(Arc::clone(&store.storage)).await }).await;
-}
-
-/// Changes of a day: records 0 to 5 and some above, one deleted.
-fn day(number: u32) -> Vec<(u32, Option<Record>)> {
-    (0..6).map(|n| (n * 7 + number, (n != number).then(|| record("changed", number)))).collect()
-}
-
-fn apply(org: &mut Org, day: &[(u32, Option<Record>)]) {
-    for (id, record) in day {
-        match record {
-            Some(record) => drop(org.insert(*id, record.clone())),
-            None => drop(org.remove(id)),
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,59 +191,6 @@ async fn a_file_beyond_one_request_goes_in_parts() {
     .await;
 }
 
-/// The run of a phase: 1 is a full backup, 2 an incremental one, 3 one that compacts.
-async fn phase(storage: Arc<dyn Storage>, phase: u32) -> Result<Committed> {
-    let mut world = World::on(storage).await?;
-    world.runs = phase - 1;
-    match phase {
-        1 => world.try_full(&start(40), 25).await,
-        2 => world.try_delta(&[day(1)], None).await,
-        _ => world.try_delta(&[day(2)], Some(&eager())).await,
-    }
-}
-
-/// Three runs, of which one meets a fault that this storage has; whatever comes of it, the next makes it good. Says of the
-/// three runs whether all went on.
-async fn three_runs(faulty: Arc<dyn Storage>, direct: Arc<dyn Storage>, what: &str) -> bool {
-    let mut all_well = true;
-    let mut org: Org = start(40).into_iter().collect();
-    let mut orgs = Vec::new();
-    for number in 1..=3 {
-        if number > 1 {
-            apply(&mut org, &day(number - 1));
-        }
-        orgs.push(org.clone());
-        let first = phase(Arc::clone(&faulty), number).await;
-        let second = match phase(Arc::clone(&direct), number).await {
-            Ok(second) => second,
-            Err(error) => panic!("{what}, phase {number}: {error}, after {first:?}"),
-        };
-        match first {
-            Ok(acknowledged) => assert_eq!(acknowledged.facts, second.facts, "{what}"),
-            Err(error) => {
-                // what the world of tests makes of an error of the codec
-                let parent = error.to_string().contains("the parent could not be read");
-                assert!(parent || error.reason() != Reason::InternalError, "{what}: {error}");
-                let line = World::on(Arc::clone(&direct)).await.unwrap().line;
-                // A lease that could not be given back would have to run out.
-                let lease = line.lease(&format!("run-{number}"), TTL).await.unwrap();
-                lease.release().await.unwrap();
-                all_well = false;
-            }
-        }
-    }
-    let world = World::on(direct).await.unwrap();
-    let snapshots = world.line.snapshots().await.unwrap();
-    assert_eq!(snapshots.len(), 3, "{what}");
-    for (snapshot, org) in snapshots.iter().zip(&orgs) {
-        world.holds(snapshot, org).await;
-    }
-    let options = verify::Options { full: true, rows: true, ..Default::default() };
-    let report = verify::verify(&world.vault, &options).await.unwrap();
-    assert_eq!(report.problems, [], "{what}");
-    all_well
-}
-
 /// The n-th call of the storage fails: a seeded sample, every call with `ORGKEEP_FAULTS=all`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_fails_costs_nothing() {
@@ -274,7 +210,7 @@ async fn a_call_that_fails_costs_nothing() {
                 let inner = Arc::clone(&store.storage);
                 let faulty = Arc::new(Faulty { inner, left: Arc::clone(&left), fault });
                 let what = format!("{}, {fault:?}, call {call}", store.kind.name());
-                let well = three_runs(faulty, Arc::clone(&store.storage), &what).await;
+                let well = three_runs(faulty, &store.storage, &what).await.is_none();
                 let counts = table.entry(fault).or_default();
                 counts[0] += 1;
                 counts[if well { 1 } else { 2 }] += 1;

@@ -7,6 +7,8 @@
 
 #[path = "support/proxy.rs"]
 mod proxy;
+#[path = "support/runs.rs"]
+mod runs;
 #[path = "support/stores.rs"]
 mod stores;
 mod support;
@@ -14,35 +16,18 @@ mod support;
 mod world;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::future::join_all;
 use orgkeep_core::reason::Reason;
-use orgkeep_vault::storage::{Storage, StorageErrorKind};
-use orgkeep_vault::{Committed, Result, verify};
+use orgkeep_vault::storage::StorageErrorKind;
 use proxy::{Proxy, SPOILS, Spoil};
+use runs::three_runs;
 use stores::{Kind, Store, by, stores};
-use support::TTL;
 use world::*;
 
 /// Exchanges of three runs, about: a sample draws among them.
 const EXCHANGES: u64 = 130;
-
-fn day(number: u32) -> Vec<(u32, Option<Record>)> {
-    (0..6).map(|n| (n * 7 + number, (n != number).then(|| record("changed", number)))).collect()
-}
-
-/// The run of a phase: 1 is a full backup, 2 an incremental one, 3 one that compacts.
-async fn phase(storage: Arc<dyn Storage>, phase: u32) -> Result<Committed> {
-    let mut world = World::on(storage).await?;
-    world.runs = phase - 1;
-    match phase {
-        1 => world.try_full(&start(40), 25).await,
-        2 => world.try_delta(&[day(1)], None).await,
-        _ => world.try_delta(&[day(2)], Some(&eager())).await,
-    }
-}
 
 /// How runs of a cell of the table ended.
 #[derive(Default)]
@@ -53,51 +38,10 @@ struct Cell {
     errors: BTreeMap<&'static str, u32>,
 }
 
-/// Three runs by a proxy that spoils one exchange, each made good without it; what they hold is compared.
-async fn three_runs(store: &Store, proxy: &Proxy, what: &str, cell: &mut Cell) {
-    let direct = &store.storage;
+/// Three runs by a proxy that spoils one exchange.
+async fn runs_by(store: &Store, proxy: &Proxy, what: &str, cell: &mut Cell) {
     let spoilt = by(&store.location, &proxy.endpoint).open().await.unwrap();
-    let mut org: Org = start(40).into_iter().collect();
-    let mut orgs = Vec::new();
-    let mut failed = None;
-    for number in 1..=3 {
-        if number > 1 {
-            for (id, record) in day(number - 1) {
-                match record {
-                    Some(record) => drop(org.insert(id, record)),
-                    None => drop(org.remove(&id)),
-                }
-            }
-        }
-        orgs.push(org.clone());
-        let first = phase(Arc::clone(&spoilt), number).await;
-        let second = match phase(Arc::clone(direct), number).await {
-            Ok(second) => second,
-            Err(error) => panic!("{what}, phase {number}: {error}, after {first:?}"),
-        };
-        match first {
-            Ok(acknowledged) => assert_eq!(acknowledged.facts, second.facts, "{what}"),
-            Err(error) => {
-                // what the world of tests makes of an error of the codec
-                let parent = error.to_string().contains("the parent could not be read");
-                assert!(parent || error.reason() != Reason::InternalError, "{what}: {error}");
-                let line = World::on(Arc::clone(direct)).await.unwrap().line;
-                // A lease that could not be given back would have to run out.
-                let lease = line.lease(&format!("run-{number}"), TTL).await.unwrap();
-                lease.release().await.unwrap();
-                failed = Some(error.reason().as_str());
-            }
-        }
-    }
-    let world = World::on(Arc::clone(direct)).await.unwrap();
-    let snapshots = world.line.snapshots().await.unwrap();
-    assert_eq!(snapshots.len(), 3, "{what}");
-    for (snapshot, org) in snapshots.iter().zip(&orgs) {
-        world.holds(snapshot, org).await;
-    }
-    let options = verify::Options { full: true, rows: true, ..Default::default() };
-    let report = verify::verify(&world.vault, &options).await.unwrap();
-    assert_eq!(report.problems, [], "{what}");
+    let failed = three_runs(spoilt, &store.storage, what).await;
     cell.runs += 1;
     cell.met += u32::from(proxy.spoilt.load(Ordering::SeqCst) > 0);
     match failed {
@@ -123,7 +67,7 @@ async fn campaign(first: Store, all: bool) -> (Kind, BTreeMap<Spoil, Cell>) {
             let store = Store { kind: first.kind, location, storage };
             let proxy = Proxy::before(&first.kind.endpoint().unwrap(), nth, spoil).await;
             let what = format!("{}, {spoil:?}, exchange {nth}", first.kind.name());
-            three_runs(&store, &proxy, &what, cell).await;
+            runs_by(&store, &proxy, &what, cell).await;
             if !all || proxy.left.load(Ordering::SeqCst) > 0 {
                 break;
             }
