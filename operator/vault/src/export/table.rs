@@ -37,7 +37,7 @@ impl TableWriter {
             // Row groups are cut by us.
             .set_max_row_group_row_count(None)
             .set_statistics_enabled(EnabledStatistics::Chunk)
-            // Measured: dictionaries cost a third of the time and seven times the memory, and save no bytes.
+            // As in the vault's own parts: dictionaries cost time there and make a second page.
             .set_dictionary_enabled(false)
             .set_offset_index_disabled(true);
         if let Some(key) = key {
